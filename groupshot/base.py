@@ -1,0 +1,300 @@
+"""Base: one contract over diffusers — tokens, encode, noise, predict, decode."""
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import (
+    StableDiffusionPipeline,
+    rescale_noise_cfg,
+)
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.utils import logging as diffusers_logging
+from PIL.Image import Image as Picture
+from torch import Tensor, nn
+from transformers.utils import logging as transformers_logging
+
+from groupshot.basefolder import TOYBOX, Card, card, check
+from groupshot.cast import CALL
+from groupshot.errors import UserError
+from groupshot.shapes import Ids, Image, Latent, Text, Times
+
+T = TypeVar("T")
+
+SMALL = 10_000
+"""Tokens of a vocabulary in which a word of several tokens means nothing; CLIP's has 49,408."""
+
+
+class Base:
+    """A latent diffusion model that is borrowed: whatever is attached to it comes off again."""
+
+    def __init__(
+        self,
+        pipe: StableDiffusionPipeline,
+        card: Card,
+        source: str,
+        precision: str | None = None,
+    ) -> None:
+        """Stand on a loaded pipeline; `source` is where it can be loaded from again.
+
+        `precision` is how the denoiser computes, "fp32" or "bf16"; None, as good as "fp32", until
+        a run has measured which is `faster` here.
+        """
+        self.pipe: Any = pipe
+        self.card = card
+        self.source = source
+        self.words: dict[str, tuple[int, ...]] = {}
+        self.text_encoder: Any = pipe.text_encoder
+        self.table: nn.Embedding = self.text_encoder.get_input_embeddings()
+        self.unet: Any = pipe.unet
+        self.precision = precision
+        self.schedule: Any = DDPMScheduler.from_config(pipe.scheduler.config)
+        self._loan: ExitStack | None = None
+
+    @classmethod
+    def load(cls, source: str = "toybox", device: str | None = None) -> "Base":
+        """Load "toybox", a folder in the diffusers format, or a model of the Hugging Face hub.
+
+        Raises a UserError that names what is missing or cannot be used.
+        """
+        place = folder(source)
+        pipe = pipeline(place).to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return cls(pipe, card(place), source if place == TOYBOX else where(source))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.pipe.device
+
+    @property
+    def size(self) -> int:
+        """Side of a picture, in pixels."""
+        return self.unet.config.sample_size * self.pipe.vae_scale_factor
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """A latent's channels, height and width."""
+        side: int = self.unet.config.sample_size
+        return self.unet.config.in_channels, side, side
+
+    @property
+    def models(self) -> dict[str, nn.Module]:
+        """The networks by name: what a run may attach to, and must leave as it was."""
+        return {"unet": self.unet, "text_encoder": self.text_encoder, "vae": self.pipe.vae}
+
+    @property
+    def lexicon(self) -> tuple[str, ...]:
+        """The words that a base with a small vocabulary knows; empty where any word will do."""
+        vocabulary = self.pipe.tokenizer.get_vocab()
+        if len(vocabulary) >= SMALL:
+            return ()
+        ends = [entry.removesuffix("</w>") for entry in vocabulary if entry.endswith("</w>")]
+        return tuple(word for word in ends if len(word) > 1)
+
+    # borrowing
+
+    @contextmanager
+    def borrowed(self) -> Generator["Base"]:
+        """This base for a while; at the end, all that was attached to it comes off."""
+        if self._loan is not None:
+            raise RuntimeError("this base is borrowed already")
+        with ExitStack() as self._loan:
+            self._loan.callback(setattr, self, "_loan", None)
+            yield self
+
+    def attach(self, change: AbstractContextManager[T]) -> T:
+        """Enter `change`, to be left when the base is given back."""
+        if self._loan is None:
+            raise RuntimeError("only a borrowed base can be changed: `with base.borrowed(): …`")
+        return self._loan.enter_context(change)
+
+    # text
+
+    def ids(self, prompts: Sequence[str]) -> Ids:
+        """Prompts as token numbers, a concept `<luna>` as its rows; a UserError if unknown."""
+        return torch.tensor([self._row(prompt) for prompt in prompts], device=self.device)
+
+    def text(self, prompts: Sequence[str]) -> Text:
+        """Prompts as the denoiser reads them."""
+        return self.text_encoder(self.ids(prompts))[0]
+
+    def embedded(self, phrase: str) -> Tensor:
+        """The embedding rows of a phrase, one a token: where a new token may begin."""
+        return self.table(torch.tensor(self._numbers(phrase), dtype=torch.long, device=self.device))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the embedding table."""
+        return self.table.weight.std().item()
+
+    def _row(self, prompt: str) -> list[int]:
+        """One prompt's numbers, begun, ended and padded."""
+        tokenizer = self.pipe.tokenizer
+        numbers = self._numbers(prompt)
+        room = min(tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings)
+        if len(numbers) > room - 2:
+            raise UserError(
+                f'"{prompt}" has {len(numbers)} tokens, the base reads {room - 2}: shorten it.'
+            )
+        ends = [tokenizer.bos_token_id, *numbers, tokenizer.eos_token_id]
+        return ends + [tokenizer.pad_token_id] * (room - len(ends))
+
+    def _numbers(self, prompt: str) -> list[int]:
+        """One prompt's numbers: its words by the tokenizer, its concepts by `words`."""
+        numbers: list[int] = []
+        for i, piece in enumerate(CALL.split(prompt)):
+            if i % 2 == 0:  # words and concepts take turns
+                numbers += self.pipe.tokenizer(
+                    piece, add_special_tokens=False, truncation=False, verbose=False
+                ).input_ids
+            elif piece in self.words:
+                numbers += self.words[piece]
+            else:
+                known = ", ".join(f"<{name}>" for name in self.words) or "none"
+                raise UserError(f"<{piece}> is not a concept here; known: {known}.")
+        return numbers
+
+    # pictures and noise
+
+    @torch.no_grad()
+    def encoded(self, images: Image) -> Latent:
+        """Pictures as latents: the mean, without the encoder's noise."""
+        vae = self.pipe.vae
+        return vae.encode(images.to(self.device)).latent_dist.mode() * vae.config.scaling_factor
+
+    @torch.no_grad()
+    def decoded(self, latents: Latent) -> Image:
+        """Latents as pictures."""
+        vae = self.pipe.vae
+        return vae.decode(latents.to(self.device) / vae.config.scaling_factor).sample.clamp(-1, 1)
+
+    @contextmanager
+    def computing(self, precision: str) -> Generator[None]:
+        """The denoiser in "fp32" or "bf16", and afterwards as before."""
+        before, self.precision = self.precision, precision
+        try:
+            yield
+        finally:
+            self.precision = before
+
+    def predicted(self, noisy: Latent, times: Times, text: Text) -> Latent:
+        """What the denoiser says of noisy latents: noise or velocity, as `target`."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.unet(noisy, times, encoder_hidden_states=text).sample.float()
+
+    def target(self, latents: Latent, noise: Latent, times: Times) -> Latent:
+        """What the denoiser should say."""
+        if self.schedule.config.prediction_type == "v_prediction":
+            return self.schedule.get_velocity(latents, noise, times)
+        return noise
+
+    def guessed(
+        self, latents: Latent, text: Text, generator: torch.Generator
+    ) -> tuple[Latent, Latent]:
+        """The denoiser's guess at random times and with random noise, and the target for it."""
+        steps: int = self.schedule.config.num_train_timesteps
+        times = torch.randint(steps, (len(latents),), generator=generator).to(self.device)
+        noise = torch.randn(latents.shape, generator=generator).to(self.device)
+        noisy = self.schedule.add_noise(latents, noise, times)
+        return self.predicted(noisy, times, text), self.target(latents, noise, times)
+
+    @torch.no_grad()
+    def faster(self) -> str:
+        """ "bf16" where the denoiser is clearly faster in it on this machine, else "fp32"."""
+        noisy = torch.zeros(4, *self.shape, device=self.device)
+        times, text = torch.zeros(4, dtype=torch.long, device=self.device), self.text([""] * 4)
+        taken: dict[str, float] = {}
+        for precision in ("bf16", "fp32", "bf16", "fp32"):  # the first of each only warms up
+            with self.computing(precision):
+                began = time.perf_counter()
+                self.predicted(noisy, times, text).sum().item()
+                taken[precision] = time.perf_counter() - began
+        return "bf16" if taken["bf16"] < 0.8 * taken["fp32"] else "fp32"
+
+    # drawing
+
+    @torch.no_grad()
+    def sampled(
+        self,
+        prompts: Sequence[str],
+        generators: list[torch.Generator],
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> Latent:
+        """A latent for each prompt, drawn from its own generator, with the base as it stands."""
+        scheduler: Any = type(self.pipe.scheduler).from_config(self.pipe.scheduler.config)
+        scheduler.set_timesteps(steps or self.card.steps, device=self.device)
+        scale = self.card.guidance if guidance is None else guidance
+        chance = self.pipe.prepare_extra_step_kwargs(generators, 0.0)
+        text = self.text([*[""] * len(prompts), *prompts])
+        shape = (1, *self.shape)
+        latents = torch.cat([torch.randn(shape, generator=g) for g in generators])
+        latents = latents.to(self.device) * scheduler.init_noise_sigma
+        for t in scheduler.timesteps:
+            twice = scheduler.scale_model_input(torch.cat([latents, latents]), t)
+            blank, told = self.predicted(twice, t.expand(len(twice)), text).chunk(2)
+            guess = blank + scale * (told - blank)
+            guess = rescale_noise_cfg(guess, told, self.card.guidance_rescale)
+            latents = scheduler.step(guess, t, latents, **chance).prev_sample
+        return latents
+
+    def pictures(self, latents: Latent) -> list[Picture]:
+        """Latents as pictures to look at, past the base's safety checker if it has one."""
+        images = self.decoded(latents)
+        checked, _ = self.pipe.run_safety_checker(images, self.device, images.dtype)
+        return self.pipe.image_processor.postprocess(checked, output_type="pil")
+
+
+def folder(source: str) -> Path:
+    """The whole local folder of a base named "toybox", FOLDER or OWNER/MODEL."""
+    place = TOYBOX if source == "toybox" else Path(source).expanduser()
+    if not (source and place.is_dir()):
+        if source == "toybox":
+            raise UserError(f"The built-in base is not in this installation: no folder {place}.")
+        place = downloaded(source)
+    check(place)
+    return place
+
+
+def where(source: str) -> str:
+    """A source that means the same from any working directory."""
+    local = Path(source).expanduser()
+    return str(local.resolve()) if local.is_dir() else source
+
+
+def downloaded(source: str) -> Path:
+    """The hub's model in the local cache, safetensors only."""
+    if source.count("/") != 1 or source[0] in "./~":
+        raise UserError(
+            f"There is no base {source}: neither toybox, nor a folder, nor OWNER/MODEL."
+        )
+    try:
+        return Path(StableDiffusionPipeline.download(source, use_safetensors=True))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"{source} is no folder, and the hub did not give it either: {reason}"
+        ) from error
+
+
+def pipeline(place: Path) -> StableDiffusionPipeline:
+    """The pipeline of a whole folder, frozen."""
+    try:
+        pipe = StableDiffusionPipeline.from_pretrained(place, use_safetensors=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"The base in {place} does not load: {reason}") from error
+    for part in (pipe.unet, pipe.vae, pipe.text_encoder):
+        part.requires_grad_(False).eval()
+    if pipe.scheduler.config.prediction_type not in ("epsilon", "v_prediction"):
+        raise UserError(f"{place} predicts neither noise nor velocity, and nothing else is known.")
+    return pipe
+
+
+def quiet() -> None:
+    """Turn off the bars of the libraries below, for a door that has bars of its own."""
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()

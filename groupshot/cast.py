@@ -1,0 +1,192 @@
+"""A user's photos become a Cast of Concepts."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from groupshot.castfile import Entry, read_sheet
+from groupshot.errors import UserError
+from groupshot.photo import Photo, is_mask, pictures_in, read_mask
+
+NAME = re.compile(r"[a-z][a-z0-9-]*")
+CALL = re.compile(r"<([^<>|\s]+)>")
+"""A concept in a prompt: `<luna>`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concept:
+    """One subject, or one background, and the photos that show it alone."""
+
+    name: str
+    noun: str | None = None
+    """Its class word, `cat`; None where the user gave none."""
+    kind: Literal["thing", "background"] = "thing"
+    photos: tuple[Photo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """One photo that shows several concepts at once."""
+
+    photo: Photo
+    shows: tuple[str, ...]
+    mask_paths: Mapping[str, Path]
+
+    @property
+    def masks(self) -> dict[str, Image.Image]:
+        """The hand masks ('L') of those concepts that have one, by name."""
+        size = self.photo.image().size if self.mask_paths else (0, 0)
+        return {name: read_mask(path, size=size) for name, path in self.mask_paths.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Everyone who is to be learned, in the order of their names."""
+
+    folder: Path
+    concepts: tuple[Concept, ...]
+    together: tuple[Together, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The concepts' names, in order."""
+        return tuple(concept.name for concept in self.concepts)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Cast":
+        """Read a cast folder and every picture in it once; UserError names what is wrong."""
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise UserError(f"{folder} is not a folder: give one that holds a folder per subject")
+        sheet = read_sheet(folder)
+        together = tuple(_together(folder, row.image, row.shows) for row in sheet.together)
+        shared = {each.photo.path for each in together}
+        if sheet.concepts is None:
+            concepts = _found(folder, shared)
+        else:
+            concepts = tuple(_listed(folder, name, e) for name, e in sheet.concepts.items())
+        cast = cls(folder=folder, concepts=concepts, together=together)
+        _check(cast)
+        return cast
+
+
+def asked(prompt: str, names: Collection[str]) -> tuple[str, ...]:
+    """Give the names in a prompt, in its order, once each; UserError for an unknown one."""
+    found = tuple(dict.fromkeys(CALL.findall(prompt)))
+    if set("<>") & set(CALL.sub("", prompt)):
+        raise UserError(f'the prompt "{prompt}" has a < or > too many: write names as <luna>')
+    for name in found:
+        if name not in names:
+            known = ", ".join(f"<{each}>" for each in names)
+            raise UserError(f'the prompt "{prompt}" asks for <{name}>: this run knows {known}')
+    return found
+
+
+def check_nouns(cast: Cast, words: Collection[str]) -> None:
+    """Refuse a class word that is not among the base's words, and offer close ones."""
+    for concept in cast.concepts:
+        if concept.noun is None or set(concept.noun.split()) <= set(words):
+            continue
+        close = get_close_matches(concept.noun, words, n=3, cutoff=0.5)
+        offer = f"did you mean {' or '.join(close)}?" if close else "use a word that it knows"
+        raise UserError(
+            f"the base does not know the class word '{concept.noun}' of {concept.name}: {offer}"
+        )
+
+
+def _found(folder: Path, shared: set[Path]) -> tuple[Concept, ...]:
+    """Take every folder with pictures of its own as a concept, NAME or NAME.CLASS."""
+    found: dict[str, tuple[Path, Concept]] = {}
+    for child in sorted(folder.iterdir()):
+        if not child.is_dir() or child.name.startswith("."):
+            continue
+        paths = [path for path in pictures_in(child) if path not in shared]
+        if not paths:
+            continue
+        name, _, noun = child.name.partition(".")
+        _check_name(name, child)
+        if name in found:
+            raise UserError(f"{found[name][0]} and {child} are both called {name}: rename one")
+        photos = tuple(_photo(path) for path in paths)
+        found[name] = child, Concept(name=name, noun=noun or None, photos=photos)
+    return tuple(concept for _, concept in found.values())
+
+
+def _listed(folder: Path, name: str, entry: Entry) -> Concept:
+    _check_name(name, folder / "cast.yaml")
+    if entry.images is None:
+        paths = pictures_in(folder / name)
+    else:
+        paths = [path for pattern in entry.images for path in _matching(folder, name, pattern)]
+    photos = tuple(_photo(path) for path in dict.fromkeys(paths))
+    return Concept(name=name, noun=entry.noun, kind=entry.kind, photos=photos)
+
+
+def _matching(folder: Path, name: str, pattern: str) -> list[Path]:
+    hits = {path for path in folder.glob(pattern) if path.is_file()}
+    paths = [p for parent in sorted({h.parent for h in hits}) for p in pictures_in(parent)]
+    paths = [path for path in paths if path in hits]
+    if not paths:
+        raise UserError(f"{folder / 'cast.yaml'}: no picture matches '{pattern}' of {name}")
+    return paths
+
+
+def _together(folder: Path, image: str, shows: tuple[str, ...]) -> Together:
+    path = folder / image
+    if not path.is_file():
+        raise UserError(f"{folder / 'cast.yaml'} names {image}, which is not there: correct it")
+    masks = {name: path.with_name(f"{path.stem}.{name}.mask.png") for name in shows}
+    given = {name: mask for name, mask in masks.items() if mask.is_file()}
+    return Together(photo=_photo(path), shows=shows, mask_paths=given)
+
+
+def _photo(path: Path) -> Photo:
+    mask = path.with_name(f"{path.stem}.mask.png")
+    return Photo(path=path, mask_path=mask if mask.is_file() else None)
+
+
+def _check_name(name: str, where: Path) -> None:
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"{where}: '{name}' cannot be a concept's name: "
+            "use a-z, 0-9 and -, beginning with a letter"
+        )
+
+
+def _check(cast: Cast) -> None:
+    """Refuse a cast that could not be learned from, and every file that could not be read."""
+    for each in cast.together:
+        for name in each.shows:
+            if name not in cast.names:
+                raise UserError(f"{each.photo.path} shows {name}: add {name} to the concepts")
+        each.photo.check()
+        _ = each.masks
+    if not cast.concepts:
+        raise UserError(
+            f"{cast.folder} has no folder with pictures in it: make one for each subject, "
+            "named after it, and put its photos there"
+        )
+    seen = {name for each in cast.together for name in each.shows}
+    for concept in cast.concepts:
+        if not concept.photos and concept.name not in seen:
+            raise UserError(
+                f"{cast.folder / concept.name} has no picture: put photos of {concept.name} there"
+            )
+        _check_photos(concept)
+
+
+def _check_photos(concept: Concept) -> None:
+    for photo in concept.photos:
+        photo.check()
+    used = {photo.mask_path for photo in concept.photos}
+    for folder in sorted({photo.path.parent for photo in concept.photos}):
+        for mask in sorted(file for file in folder.iterdir() if is_mask(file)):
+            if mask not in used and mask.name.count(".") == 2:
+                raise UserError(
+                    f"{mask} masks no photo: name it after the photo that it belongs to"
+                )

@@ -1,0 +1,151 @@
+"""The command line: what can be typed, and how a mistake ends.
+
+Only the standard library is imported before it is known what to do: `--help` answers at once.
+"""
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from groupshot.errors import UserError
+
+MISTAKE = 2
+INTERRUPTED = 130
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, as every mistake's."""
+
+    def error(self, message: str) -> Any:
+        """Refuse what was typed."""
+        raise UserError(f"{message} (`{self.prog} --help` says more)")
+
+
+class MethodsHelp(argparse.Action):
+    """`--help` with every method and its fields below; they are imported only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Print and leave."""
+        from groupshot.commands import method_list
+
+        parser.epilog = f"methods and their fields:\n\n{method_list()}"
+        parser.print_help()
+        parser.exit()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives 0, 1 where `doctor` found something, 2 after a mistake."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it greets with advice for others
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    try:
+        options = parser().parse_args(argv)
+        from groupshot import base, commands  # seconds of torch and diffusers
+
+        base.quiet()
+        return commands.COMMANDS[options.command](options)
+    except UserError as mistake:
+        return _said(f"groupshot: {mistake}", MISTAKE)
+    except KeyboardInterrupt:
+        return _said("groupshot: stopped (`train` goes on with --resume)", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has left: `groupshot methods | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except SafetensorError as error:  # a full disk, too, where the file is one of weights
+        return _said(f"groupshot: a file of weights cannot be read or written: {error}", MISTAKE)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        return _said(f"groupshot: cannot write{where}: {error.strerror}", MISTAKE)
+
+
+def parser() -> Parser:
+    """Everything that can be typed."""
+    top = Parser("groupshot", description="Put several of your own subjects in one picture.")
+    top.add_argument("--version", action="version", version=version("groupshot"))
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = _command(commands, "demo", "two look-alikes, learned and drawn together")
+    _writes(demo, "demo")
+    _sets(demo)
+
+    train = _command(commands, "train", "learn a cast from its photos", add_help=False)
+    train.add_argument("-h", "--help", action=MethodsHelp, nargs=0, help="show this and leave")
+    train.add_argument("cast", metavar="CAST", type=Path, help="a folder with a folder per subject")
+    train.add_argument("--method", metavar="NAME", required=True, help="one of those below")
+    train.add_argument("--base", metavar="NAME|FOLDER|HUB-ID", default="toybox", help="(toybox)")
+    _writes(train, None)
+    train.add_argument("--seed", metavar="N", type=int, default=0, help="of every draw (0)")
+    train.add_argument("--resume", action="store_true", help="go on where --out was left")
+    _sets(train)
+
+    draw = _command(commands, "generate", "draw pictures of what a run has learned")
+    draw.add_argument("run", metavar="RUN", type=Path, help="the --out of `train`")
+    draw.add_argument("prompt", metavar="PROMPT", help='"<luna> and <rex> on the beach"')
+    draw.add_argument("-n", metavar="N", type=_count, default=1, help="how many (1)")
+    draw.add_argument("--seed", metavar="S", type=int, default=0, help="picture i has S+i (0)")
+    draw.add_argument("--steps", metavar="N", type=_count, help="of denoising (the base's own)")
+    _writes(draw, None)
+
+    methods = _command(commands, "methods", "what can be trained with, or one method's card")
+    methods.add_argument("name", metavar="NAME", nargs="?")
+
+    bases = _command(commands, "bases", "the built-in base, or how well a base draws")
+    bases.add_argument("--check", metavar="NAME|FOLDER", help="measure it afresh")
+    bases.add_argument("-n", metavar="N", type=_count, default=1000, help="on N prompts (1000)")
+    bases.add_argument("--seed", metavar="S", type=int, default=0, help="of the prompts (0)")
+
+    _command(commands, "doctor", "whether this machine has what is needed")
+    return top
+
+
+def _command(commands: Any, name: str, says: str, **options: Any) -> argparse.ArgumentParser:
+    plain = argparse.RawDescriptionHelpFormatter
+    command = commands.add_parser(
+        name, help=says, description=says, formatter_class=plain, allow_abbrev=False, **options
+    )
+    command.add_argument("--json", action="store_true", help="print JSON, and nothing else")
+    return command
+
+
+def _writes(command: argparse.ArgumentParser, default: str | None) -> None:
+    command.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        required=default is None,
+        default=default and Path(default),
+        help=f"where to ({default})" if default else "where to: a new or empty folder",
+    )
+
+
+def _sets(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        metavar="FIELD=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="fields of the method that differ from their defaults",
+    )
+
+
+def _count(text: str) -> int:
+    """Read a number of things; argparse turns the ValueError into its complaint."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def _said(line: str, code: int) -> int:
+    print(line, file=sys.stderr)
+    return code

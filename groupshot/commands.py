@@ -1,0 +1,166 @@
+"""What each command does: it prints for people, or with `--json` one document for programs."""
+
+import json
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from tqdm import tqdm
+
+from groupshot.base import folder
+from groupshot.basefolder import TOYBOX
+from groupshot.cast import Cast, asked
+from groupshot.demo import demonstrated
+from groupshot.doctor import examined
+from groupshot.errors import UserError
+from groupshot.fields import card, fields_of, overrides
+from groupshot.folders import check_free, check_writable, filled
+from groupshot.methods import METHODS
+from groupshot.pictures import drawn
+from groupshot.progress import watched
+from groupshot.run import Method, Run
+from groupshot.runfolder import Trained, read
+
+
+def train(options: Namespace) -> int:
+    """Learn a cast; with --json every step is a line, and the last names the run."""
+    method = built(options.method, options.set)
+    (check_writable if options.resume else check_free)(options.out)
+    cast = Cast.load(options.cast)
+    run = Run(
+        cast,
+        method=method,
+        base=options.base,
+        out=options.out,
+        seed=options.seed,
+        resume=options.resume,
+    )
+    for step in watched(run):
+        if options.json:
+            print(json.dumps(asdict(step)), flush=True)
+    if options.json:
+        print(json.dumps({"run": str(options.out), "names": list(cast.names)}))
+    else:
+        names = " and ".join(f"<{name}>" for name in cast.names)
+        print(f"{options.out} has learned {names}. To see them:")
+        print(f'groupshot generate {options.out} "{names}" -n 4 --out pictures')
+    return 0
+
+
+def generate(options: Namespace) -> int:
+    """Draw pictures of what a run has learned."""
+    check_free(options.out)
+    asked(options.prompt, read(options.run)["cast"]["concepts"])
+    run = Trained.load(options.run)
+    with run.learned.applied_to(run.base) as base, filled(options.out) as out:
+        pictures = drawn(base, options.prompt, n=options.n, seed=options.seed, steps=options.steps)
+        for i, picture in enumerate(tqdm(pictures, total=options.n, unit="picture")):
+            picture.save(out / f"{i:03d}.png")
+    files = [
+        {"file": str(options.out / f"{i:03d}.png"), "seed": options.seed + i}
+        for i in range(options.n)
+    ]
+    show(options, {"prompt": options.prompt, "pictures": files}, [each["file"] for each in files])
+    return 0
+
+
+def demo(options: Namespace) -> int:
+    """Learn two look-alikes, draw them together, and say how well that went."""
+    method = built("dreambooth", options.set)
+    scores = demonstrated(method, options.out)
+    people = [f"{name.replace('_', ' '):>10}  {value:.2f}" for name, value in scores.items()]
+    document = {"sheet": str(options.out / "sheet.png"), "scores": scores}
+    show(options, document, [*people, f"look at {options.out / 'sheet.png'}"])
+    return 0
+
+
+def methods(options: Namespace) -> int:
+    """List the methods, or print the card and the fields of one."""
+    if options.name is None:
+        show(options, [described(name) for name in METHODS], [_line(name) for name in METHODS])
+    else:
+        check_method(options.name)
+        document = described(options.name)
+        show(options, document, [document["card"], "", *_field_lines(options.name)])
+    return 0
+
+
+def bases(options: Namespace) -> int:
+    """List the built-in base, or measure one: its scores afresh beside those on its card."""
+    if options.check is None:
+        whole = (TOYBOX / "model_index.json").is_file()
+        document = [{"name": "toybox", "folder": str(TOYBOX), "present": whole}]
+        state = "built in" if whole else "not in this installation"
+        show(options, document, [f"toybox  {state}", "and any diffusers folder or hub id"])
+        return 0
+    source = folder(options.check)
+    toybox: Any = import_module("groupshot.toybox")
+    result = toybox.check(source, options.n, options.seed)
+    print(json.dumps(result, indent=None if options.json else 2))
+    return 0
+
+
+def doctor(options: Namespace) -> int:
+    """Say what this machine has, and what to do about what it lacks."""
+    findings = examined()
+    lines = [f"{'ok' if f.ok else '!!'}  {f.name}: {f.says}" for f in findings]
+    show(options, {f.name: {"ok": f.ok, "says": f.says} for f in findings}, lines)
+    return 0 if all(f.ok for f in findings) else 1
+
+
+COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
+    command.__name__: command for command in (demo, train, generate, methods, bases, doctor)
+}
+
+
+def check_method(name: str) -> None:
+    """Refuse the name of no method, and offer the closest."""
+    if name not in METHODS:
+        close = get_close_matches(name, METHODS, n=3) or list(METHODS)
+        raise UserError(f"there is no method '{name}': try {', '.join(close)}")
+
+
+def built(name: str, settings: Iterable[str]) -> Method:
+    """Build a method with some of its fields set from FIELD=VALUE texts."""
+    check_method(name)
+    return METHODS[name](**overrides(METHODS[name], settings))
+
+
+def method_list() -> str:
+    """Every method and every field of it, for `train --help`."""
+    return "\n\n".join("\n".join([_line(name), *_field_lines(name)]) for name in METHODS)
+
+
+def described(name: str) -> dict[str, Any]:
+    """Give a method as a JSON value."""
+    fields = [
+        {"name": f.name, "takes": f.values, "default": f.default, "meaning": f.meaning}
+        for f in fields_of(METHODS[name])
+    ]
+    return {"name": name, "card": card(METHODS[name]), "fields": fields}
+
+
+def _line(name: str) -> str:
+    return f"{name:<18} {card(METHODS[name]).splitlines()[0]}"
+
+
+def _field_lines(name: str) -> list[str]:
+    return [
+        f"  {f.name}={_text(f.default)}  {' '.join(f.meaning.split())}"
+        for f in fields_of(METHODS[name])
+    ]
+
+
+def _text(value: Any) -> str:
+    """Write a default as --set reads it."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def show(options: Namespace, document: Any, lines: Iterable[str]) -> None:
+    """Print a result, for programs or for people."""
+    print(json.dumps(document, ensure_ascii=False) if options.json else "\n".join(lines))

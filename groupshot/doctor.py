@@ -1,0 +1,92 @@
+"""What this machine has: versions, device, memory, disk, the built-in base, a writable cache."""
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+import torch
+from huggingface_hub.constants import HF_HUB_CACHE
+
+from groupshot.basefolder import TOYBOX, check
+from groupshot.errors import UserError
+from groupshot.runfolder import LIBRARIES
+
+MEMORY = 4 * 2**30
+DISK = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    says: str
+    """What was found, and what to do where it will not do."""
+
+
+def examined() -> list[Finding]:
+    """Look at everything."""
+    return [python(), libraries(), device(), memory(), base(), disk(Path.cwd()), cache()]
+
+
+def python() -> Finding:
+    """The interpreter and the system."""
+    return Finding(
+        name="python", ok=True, says=f"{platform.python_version()} on {platform.platform()}"
+    )
+
+
+def libraries() -> Finding:
+    """The libraries that results depend on."""
+    found = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
+    return Finding(name="libraries", ok=True, says=found)
+
+
+def device() -> Finding:
+    """What would compute."""
+    if torch.cuda.is_available():
+        says = f"{torch.cuda.get_device_name()}, {_size(torch.cuda.mem_get_info()[1])}"
+    else:
+        says = f"CPU, {torch.get_num_threads()} threads: the toybox is made for it, SD is slow"
+    return Finding(name="device", ok=True, says=says)
+
+
+def memory() -> Finding:
+    """Free memory."""
+    free = psutil.virtual_memory().available
+    hint = "" if free >= MEMORY else f": close something, {_size(MEMORY)} should be free"
+    return Finding(name="memory", ok=free >= MEMORY, says=f"{_size(free)} free{hint}")
+
+
+def base() -> Finding:
+    """The built-in base."""
+    try:
+        check(TOYBOX)
+    except UserError as mistake:
+        return Finding(name="base", ok=False, says=f"{mistake} Install groupshot again.")
+    return Finding(name="base", ok=True, says=f"toybox in {TOYBOX}")
+
+
+def disk(folder: Path) -> Finding:
+    """Free disk where one works."""
+    free = shutil.disk_usage(folder).free
+    hint = "" if free >= DISK else f": free some, a run takes up to {_size(DISK)}"
+    return Finding(name="disk", ok=free >= DISK, says=f"{_size(free)} free in {folder}{hint}")
+
+
+def cache() -> Finding:
+    """Where bases from the hub are put."""
+    folder = Path(HF_HUB_CACHE)
+    place = next(each for each in (folder, *folder.parents) if each.exists())
+    ok = os.access(place, os.W_OK)
+    hint = "" if ok else " cannot be written to: set HF_HOME to a folder that can"
+    return Finding(name="cache", ok=ok, says=f"{folder}{hint}")
+
+
+def _size(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB"

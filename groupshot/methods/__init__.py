@@ -1,0 +1,16 @@
+"""The papers: one file a method, one line here."""
+
+from groupshot.methods.dreambooth import DreamBooth
+from groupshot.methods.textual_inversion import TextualInversion
+from groupshot.run import Method
+
+METHODS: dict[str, type[Method]] = {
+    method.name: method
+    for method in (
+        DreamBooth,
+        TextualInversion,
+    )
+}
+"""Every method by the name it has on the command line."""
+
+__all__ = ["METHODS", "DreamBooth", "Method", "TextualInversion"]

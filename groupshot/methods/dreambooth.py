@@ -1,0 +1,92 @@
+"""DreamBooth: Fine Tuning Text-to-Image Diffusion Models for Subject-Driven Generation.
+
+Nataniel Ruiz, Yuanzhen Li, Varun Jampani, Yael Pritch, Michael Rubinstein, Kfir Aberman.
+CVPR 2023. arXiv 2208.12242.
+
+A concept is bound to an identifier by tuning the model on its few photos. Pictures of the concept's
+class, drawn by the model before it was tuned, are learned beside them, so that the class stays what
+it was and does not all turn into the one subject (prior preservation).
+
+Where we differ: new words take the place of a rare one; the U-Net learns through LoRA instead of
+whole; all concepts of a cast are learned in one run, each equally often.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from groupshot.base import Base
+from groupshot.cast import Cast
+from groupshot.keep import Keep
+from groupshot.losses import denoising, prior
+from groupshot.run import Stage, falling
+from groupshot.samples import Batch, batches, nouns, prior_batches, priors, shots, views
+from groupshot.weights import ATTENTION, lora, tokens
+
+Pair = tuple[Batch, Batch]
+"""Photos of the cast, and the base's own pictures of their classes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DreamBooth:
+    """New words and a LoRA are learned, and the classes preserved."""
+
+    name: ClassVar[str] = "dreambooth"
+
+    steps: int = 300
+    """Steps of gradient descent."""
+    batch: int = 4
+    """Photos a step."""
+    vectors: int = 2
+    """Rows of the embedding table for each concept."""
+    token_rate: float = 5e-3
+    """Learning rate of the rows."""
+    lora_rate: float = 1e-3
+    """Learning rate of the LoRA."""
+    rank: int = 16
+    """Rank of the LoRA."""
+    modules: tuple[str, ...] = ATTENTION
+    """Endings of the names of the U-Net's layers that the LoRA changes."""
+    priors: int = 16
+    """Pictures that the base draws of each class before it learns."""
+    prior_batch: int = 2
+    """How many of them a step."""
+    prior_weight: float = 1.0
+    """Weight of their loss: the paper's λ is 1."""
+    crops: int = 4
+    """Different crops made of each photo."""
+    least: float = 0.9
+    """The smallest crop, as a share of the photo's shorter side."""
+
+    def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Pair]]:
+        """One stage: rows and LoRA together."""
+        photos, classes = shots(cast), nouns(cast)
+        own = keep("priors", lambda g: priors(base, set(classes.values()), self.priors, g))
+        crops = keep("crops", lambda g: views(base, photos, self.crops, self.least, g))
+        rows = tokens(base, classes, self.vectors, keep.seeded("tokens"))
+        adapter = lora(base, self.rank, self.modules, keep.seeded("lora"))
+        instances = batches(base, photos, crops["views"], self.batch)
+        preserved = prior_batches(base, own, self.prior_batch)
+        yield Stage(
+            name="joint",
+            train={rows: self.token_rate, adapter: self.lora_rate},
+            samples=lambda step, g: (instances(step, g), preserved(step, g)),
+            loss=lambda pair, g: self.loss(base, pair, g),
+            steps=self.steps,
+            schedule=falling,
+        )
+
+    def loss(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:
+        """Both terms of eq. 2 in one pass of the denoiser."""
+        mine, own = pair
+        latents = torch.cat([mine.latents, own.latents])
+        text = base.text(mine.captions + own.captions)
+        guess, target = base.guessed(latents, text, generator)
+        n = len(mine.latents)
+        return {
+            "denoising": denoising(guess[:n], target[:n]),
+            "prior": prior(guess[n:], target[n:], self.prior_weight),
+        }

@@ -1,0 +1,65 @@
+"""An Image is Worth One Word: Personalizing Text-to-Image Generation using Textual Inversion.
+
+Rinon Gal, Yuval Alaluf, Yuval Atzmon, Or Patashnik, Amit H. Bermano, Gal Chechik, Daniel Cohen-Or.
+ICLR 2023. arXiv 2208.01618.
+
+A concept is a new word. Only the word's embedding learns, from the usual denoising loss on its
+photos with captions such as "a photo of <luna>"; the model itself stays as it is. So nothing is
+forgotten, and nothing can be drawn that the model could not draw already.
+
+Where we differ: all concepts of a cast are learned in one run, each equally often.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Generator, Tensor
+
+from groupshot.base import Base
+from groupshot.cast import Cast
+from groupshot.keep import Keep
+from groupshot.losses import denoising
+from groupshot.run import Stage
+from groupshot.samples import Batch, batches, shots, views
+from groupshot.weights import tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextualInversion:
+    """Only new words are learned; the base stays as it is."""
+
+    name: ClassVar[str] = "textual-inversion"
+
+    steps: int = 400
+    """Steps of gradient descent."""
+    batch: int = 4
+    """Photos a step."""
+    vectors: int = 1
+    """Rows of the embedding table for each concept; the paper's is 1."""
+    rate: float = 5e-3
+    """Learning rate of the rows: the paper's 0.005."""
+    crops: int = 4
+    """Different crops made of each photo."""
+    least: float = 0.9
+    """The smallest crop, as a share of the photo's shorter side."""
+
+    def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Batch]]:
+        """One stage: the rows."""
+        photos = shots(cast)
+        crops = keep("crops", lambda g: views(base, photos, self.crops, self.least, g))
+        nouns = {concept.name: concept.noun for concept in cast.concepts}
+        rows = tokens(base, nouns, self.vectors, keep.seeded("tokens"))
+
+        def loss(batch: Batch, generator: Generator) -> dict[str, Tensor]:
+            text = base.text(batch.captions)
+            guess, target = base.guessed(batch.latents, text, generator)
+            return {"denoising": denoising(guess, target)}  # eq. 2
+
+        yield Stage(
+            name="tokens",
+            train={rows: self.rate},
+            samples=batches(base, photos, crops["views"], self.batch),
+            loss=loss,
+            steps=self.steps,
+        )

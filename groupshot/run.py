@@ -1,0 +1,271 @@
+"""Run: the stages of a method's plan, optimised one after another."""
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+import torch
+from PIL.Image import Image as Picture
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from groupshot import checkpoint, runfolder
+from groupshot.base import Base
+from groupshot.cast import Cast, check_nouns
+from groupshot.checkpoint import Checkpoint, Place
+from groupshot.errors import UserError
+from groupshot.files import save_json
+from groupshot.keep import Keep, seeded
+from groupshot.learned import Learned
+from groupshot.pictures import generate
+from groupshot.runfolder import Trained
+from groupshot.weights import Part
+
+B = TypeVar("B")
+
+LONGEST = 1.0
+"""Norm that gradients are clipped to, as in every code of `papers.md`."""
+
+EVERY = 50
+"""Steps from one checkpoint to the next."""
+
+
+def constant(progress: float) -> float:
+    """The same learning rate from the beginning (progress 0) to the end (1)."""
+    return 1.0
+
+
+def falling(progress: float) -> float:
+    """A learning rate that falls in a straight line to a tenth."""
+    return 1.0 - 0.9 * progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage(Generic[B]):
+    """Steps of gradient descent on one loss: what learns how fast, from what, for how long."""
+
+    name: str
+    """Unique in its plan: every draw of the stage is seeded by it."""
+    train: Mapping[Part, float]
+    """What learns, and its learning rate; a part that learned before goes on where it was."""
+    samples: Callable[[int, torch.Generator], B]
+    """The batch of a step."""
+    loss: Callable[[B, torch.Generator], dict[str, Tensor]]
+    """The terms of the loss by name; what is minimised is their sum."""
+    steps: int
+    schedule: Callable[[float], float] = constant
+    """What the learning rates are multiplied by, from progress 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What is interesting about a step that has been made."""
+
+    stage: str
+    number: int
+    """From 1 to `steps`."""
+    steps: int
+    losses: dict[str, float]
+    seconds: float
+    """Since the run was begun or resumed."""
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A paper: a frozen dataclass of JSON values, whose plan yields the stages to optimise."""
+
+    name: ClassVar[str]
+
+    def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Any]]:
+        """Yield stages; what follows a `yield` runs when that stage has been optimised.
+
+        On resume finished stages are passed over. So whatever is costly, or reads weights between
+        two stages, stands in a `keep`.
+        """
+        ...
+
+
+class Run:
+    """A method at work on a cast: `for step in run: …` trains, and may be left at any step."""
+
+    def __init__(
+        self,
+        cast: Cast,
+        *,
+        method: Method,
+        out: str | Path,
+        base: Base | str = "toybox",
+        seed: int = 0,
+        resume: bool = False,
+    ) -> None:
+        """Prepare a run into the folder `out`; nothing is written before the first step.
+
+        Raises a UserError where `out` is not empty, or with `resume` holds another run, and
+        where the base does not know a class word.
+        """
+        self.cast = cast
+        self.method = method
+        self.out = Path(out)
+        before = runfolder.begun(self.out, resume)
+        self.base = Base.load(base) if isinstance(base, str) else base
+        if self.base.lexicon:
+            check_nouns(cast, self.base.lexicon)
+        fields = json.loads(json.dumps(asdict(method)))  # type: ignore[call-overload]
+        self.record = runfolder.record(cast, self.base, method.name, fields, seed)
+        if before is not None:
+            runfolder.check_same(self.out, before, self.record)
+            self.record = before
+        self._learners: dict[Part, AdamW] = {}
+        self._live = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether all stages are done, and what was learned is in the folder."""
+        return (self.out / runfolder.LEARNED).is_file()
+
+    def __iter__(self) -> Iterator[Step]:
+        """Train from where the folder stands, and give each step once it is made.
+
+        Left early, it writes a checkpoint; left in any way, the base is as it was found.
+        """
+        if self.finished:
+            return
+        with self._settled(), self.base.borrowed():
+            self._live = True
+            try:
+                began = time.monotonic()
+                yield from self._stages(began)
+                self._finish(time.monotonic() - began)
+            finally:
+                self._live = False
+                self._learners = {}
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        n: int = 1,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> list[Picture]:
+        """Pictures of what is learned: by now inside the loop, in the end after it."""
+        if self._live:
+            return generate(self.base, prompt, n=n, seed=seed, steps=steps, guidance=guidance)
+        return self.trained().generate(prompt, n=n, seed=seed, steps=steps, guidance=guidance)
+
+    def trained(self) -> Trained:
+        """The finished run as its folder holds it."""
+        return Trained.load(self.out, self.base)
+
+    @contextmanager
+    def _settled(self) -> Generator[None]:
+        """Threads and precision as the run was begun with, and afterwards as they were."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.record["threads"])
+        try:
+            with self.base.computing(self.record["precision"]):
+                yield
+        finally:
+            torch.set_num_threads(threads)
+
+    def _stages(self, began: float) -> Iterator[Step]:
+        """Every stage of the plan that is not done yet."""
+        saved = Checkpoint.load(self.out / runfolder.CHECKPOINT)
+        goal = saved.place.stage
+        for stage in self._planned():
+            self._enlist(stage, saved)
+            if goal and stage.name != goal:
+                continue  # done before the interruption
+            first = saved.place.step if goal else 0
+            goal = ""
+            for number in range(first + 1, stage.steps + 1):
+                losses = self._step(stage, number)
+                if number % EVERY == 0 or number == stage.steps:
+                    self._save(stage, number)
+                step = Step(
+                    stage=stage.name,
+                    number=number,
+                    steps=stage.steps,
+                    losses=losses,
+                    seconds=time.monotonic() - began,
+                )
+                try:
+                    yield step
+                except GeneratorExit:
+                    self._save(stage, number)
+                    raise
+
+    def _planned(self) -> Iterator[Stage[Any]]:
+        """The stages of the plan, in a folder that is left only if the plan came to the first."""
+        fresh = not (self.out / runfolder.RECORD).is_file()
+        save_json(self.out / runfolder.RECORD, self.record)
+        plan = self.method.plan(self.base, self.cast, Keep(self.out / "kept", self.record["seed"]))
+        try:
+            first = next(plan)
+        except UserError:
+            if fresh:
+                shutil.rmtree(self.out)
+            raise
+        yield first
+        yield from plan
+
+    def _enlist(self, stage: Stage[Any], saved: Checkpoint) -> None:
+        """Give the stage's new parts an optimiser each, and let only the stage's parts learn."""
+        for part in stage.train:
+            if part not in self._learners:
+                self._learners[part] = AdamW(part.tensors.values())
+                saved.resumed(part, self._learners[part])
+        for part in self._learners:
+            for tensor in part.tensors.values():
+                tensor.requires_grad_(part in stage.train)
+
+    def _step(self, stage: Stage[Any], number: int) -> dict[str, float]:
+        """One step of gradient descent: its chance is its own, its losses are given."""
+        generator = seeded(self.record["seed"], stage.name, number)
+        terms = stage.loss(stage.samples(number - 1, generator), generator)
+        losses = {name: term.item() for name, term in terms.items()}
+        if not all(map(math.isfinite, losses.values())):
+            raise UserError(f"The loss of {stage.name} is {losses} at step {number}: learn slower.")
+        torch.stack(list(terms.values())).sum().backward()
+        learning = [tensor for part in stage.train for tensor in part.tensors.values()]
+        nn.utils.clip_grad_norm_(learning, LONGEST)
+        for part, rate in stage.train.items():
+            optimiser = self._learners[part]
+            for group in optimiser.param_groups:
+                group["lr"] = rate * stage.schedule((number - 1) / stage.steps)
+            optimiser.step()
+            optimiser.zero_grad()
+        return losses
+
+    def _save(self, stage: Stage[Any], number: int) -> None:
+        place = Place(stage=stage.name, step=number)
+        checkpoint.save(self.out / runfolder.CHECKPOINT, place, self._learners)
+
+    def _finish(self, seconds: float) -> None:
+        """Leave what was learned, and nothing that only a resumption would need."""
+        save_json(self.out / runfolder.RECORD, self.record | {"seconds": round(seconds, 1)})
+        Learned.of(self._learners).save(self.out / runfolder.LEARNED)
+        (self.out / runfolder.CHECKPOINT).unlink(missing_ok=True)
+
+
+def train(
+    cast: Cast,
+    *,
+    method: Method,
+    out: str | Path,
+    base: Base | str = "toybox",
+    seed: int = 0,
+    resume: bool = False,
+) -> Trained:
+    """Run a method from beginning to end, or with `resume` from where it was interrupted."""
+    run = Run(cast, method=method, out=out, base=base, seed=seed, resume=resume)
+    for _ in run:
+        pass
+    return run.trained()

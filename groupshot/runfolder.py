@@ -1,0 +1,141 @@
+"""A run as a folder: what it is made of, so that it can be gone on with, and loaded when done."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL.Image import Image as Picture
+
+from groupshot.base import Base
+from groupshot.cast import Cast
+from groupshot.errors import UserError
+from groupshot.files import load_json
+from groupshot.learned import Learned
+from groupshot.pictures import generate
+
+RECORD = "run.json"
+LEARNED = "learned.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+
+Record = dict[str, Any]
+"""What stands in run.json."""
+
+FIXED = ("method", "fields", "base", "seed", "cast")
+"""What must be the same when a run goes on."""
+
+LIBRARIES = ("groupshot", "torch", "diffusers", "transformers", "peft")
+
+
+def record(cast: Cast, base: Base, method: str, fields: Record, seed: int) -> Record:
+    """What a new run is made of, and every choice that its numbers depend on."""
+    return {
+        "method": method,
+        "fields": fields,
+        "base": base.source,
+        "seed": seed,
+        "cast": described(cast),
+        "threads": torch.get_num_threads(),
+        "precision": base.precision or base.faster(),
+        "device": base.device.type,
+        "versions": {library: version(library) for library in LIBRARIES},
+    }
+
+
+def described(cast: Cast) -> Record:
+    """A cast in a few lines, with a digest of every picture in it."""
+    photos = [p for c in cast.concepts for p in c.photos] + [t.photo for t in cast.together]
+    return {
+        "folder": str(cast.folder.resolve()),
+        "concepts": {c.name: {"class": c.noun, "kind": c.kind} for c in cast.concepts},
+        "photos": len(photos),
+        "digest": digest(photo.path for photo in photos),
+    }
+
+
+def digest(files: Iterable[Path]) -> str:
+    """A hash of the contents of files, in their order."""
+    total = hashlib.sha256()
+    for file in files:
+        total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def read(folder: Path) -> Record:
+    """The record of the run in a folder."""
+    if not (folder / RECORD).is_file():
+        raise UserError(f"{folder} holds no run: there is no {RECORD} in it.")
+    return load_json(folder / RECORD)
+
+
+def begun(folder: Path, resume: bool) -> Record | None:
+    """The record of the run that goes on in `folder`, or None where a new one may begin."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    if not resume:
+        raise UserError(f"{folder} is not empty: choose another --out, or go on with --resume.")
+    return read(folder)
+
+
+def check_same(folder: Path, before: Record, now: Record) -> None:
+    """Refuse to go on with another method, base, seed or cast."""
+    for key in FIXED:
+        old, new = unmoved(before[key]), unmoved(now[key])
+        if old != new:
+            raise UserError(
+                f"{folder} was begun with {key} {old}, not {new}: "
+                "resume it as it was, or choose another --out."
+            )
+
+
+def unmoved(value: Any) -> Any:
+    """A cast without the place where it lies: a folder may be moved."""
+    if isinstance(value, dict):
+        return {k: v for k, v in value.items() if k != "folder"}
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A finished run: its folder, its record, its base, and what it learned."""
+
+    folder: Path
+    record: Record
+    base: Base
+    learned: Learned
+
+    @classmethod
+    def load(cls, folder: str | Path, base: Base | None = None) -> "Trained":
+        """Read a run's folder; a UserError if there is none, or it is not finished."""
+        folder = Path(folder)
+        record = read(folder)
+        if not (folder / LEARNED).is_file():
+            raise UserError(f"The run in {folder} is not finished: go on with --resume.")
+        if base is None:
+            base = Base.load(record["base"])
+            base.precision = record["precision"]
+        return cls(
+            folder=folder,
+            record=record,
+            base=base,
+            learned=Learned.load(folder / LEARNED),
+        )
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        n: int = 1,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> list[Picture]:
+        """Pictures with what was learned; picture i has its own generator, seeded `seed` + i."""
+        with (
+            self.base.computing(self.record["precision"]),
+            self.learned.applied_to(self.base) as base,
+        ):
+            return generate(base, prompt, n=n, seed=seed, steps=steps, guidance=guidance)

@@ -1,0 +1,1 @@
+"""How the toybox's base is trained from nothing, in pieces of any length."""

@@ -1,0 +1,203 @@
+"""The stage that trains the U-Net on latents, with the VAE and the text encoder as they are."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from diffusers.models.attention_processor import AttnProcessor
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from groupshot.toybox.training import labels, parts
+from groupshot.toybox.training.album import Album, Drawn
+from groupshot.toybox.training.autoencoder import pixels
+from groupshot.toybox.training.hints import Hinted
+from groupshot.toybox.training.loop import Rng, mixed_precision, noise_at, rng_at
+from groupshot.toybox.training.recipe import Pace, Recipe
+from groupshot.toybox.training.records import Array, Field
+from groupshot.toybox.training.tokens import LENGTH
+from groupshot.toybox.world import PARTS, Scene, caption, draw, dream, mirrored
+
+SEED = 37
+COUNTS = (0.35, 0.45, 0.15)
+"""Share of scenes with one, two and three characters; the rest is as the world dreams."""
+CLEAN = 5.0
+"""SNR + 1 from which a timestep counts less: there little is left to be learned."""
+
+
+def scene_at(seed: int) -> Scene:
+    """The scene on page `seed` of the album."""
+    rng = rng_at(SEED, seed)
+    n = int(rng.choice(4, p=(*COUNTS, 1 - sum(COUNTS)))) + 1
+    many = int(rng.integers(4, 11))
+    return dream(rng, population="nameable", count=n if n < 4 else many)
+
+
+def page(seed: int) -> Drawn:
+    """A drawing with its answers."""
+    picture = draw(scene_at(seed))
+    return {"image": picture.image, "owners": picture.owners, "parts": picture.parts}
+
+
+class Encode(NamedTuple):
+    """Turns drawings into latents of the picture and its mirror image, and coarse answers."""
+
+    vae: AutoencoderKL
+    shrink: int
+
+    def fields(self, channels: int, side: int) -> dict[str, Field]:
+        """What is kept of a drawing."""
+        small = Field(shape=(side, side), dtype="uint8")
+        latents = Field(shape=(2, channels, side, side), dtype="float16")
+        return {"latents": latents, "owners": small, "parts": small}
+
+    @torch.no_grad()
+    def __call__(self, drawn: Drawn) -> Drawn:
+        """Latents float16 [b, 2, c, h, w]; owners and parts at the middle of each latent."""
+        images = pixels(np.concatenate([drawn["image"], drawn["image"][:, :, ::-1]]))
+        with mixed_precision(self.vae.device):
+            latents = parts.latents_of(self.vae, images.to(self.vae.device)).mode()
+        both = torch.stack(latents.float().cpu().chunk(2), 1).numpy()
+        small = {
+            k: drawn[k][:, self.shrink // 2 :: self.shrink, self.shrink // 2 :: self.shrink]
+            for k in ("owners", "parts")
+        }
+        return {"latents": both, **small}
+
+
+class Batch(NamedTuple):
+    """Latents [b, c, h, w] with captions and labels [b, h, w]."""
+
+    latents: Tensor
+    captions: list[str]
+    labels: dict[str, Array]
+
+
+def fresh_unet(recipe: Recipe) -> UNet2DConditionModel:
+    """An untrained U-Net with cross-attention at all but its finest level."""
+    inner = len(recipe.unet_channels) - 1
+    # The name is historical: diffusers reads it as the numbers of heads (and types it as one).
+    heads: Any = tuple(c // recipe.head_width for c in recipe.unet_channels)
+    return UNet2DConditionModel(
+        sample_size=recipe.latent,
+        in_channels=recipe.latent_channels,
+        out_channels=recipe.latent_channels,
+        block_out_channels=recipe.unet_channels,
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * inner),
+        up_block_types=(*("CrossAttnUpBlock2D",) * inner, "UpBlock2D"),
+        cross_attention_dim=recipe.width,
+        norm_num_groups=recipe.groups,
+        attention_head_dim=heads,
+    )
+
+
+def noise_schedule() -> DDIMScheduler:
+    """The scheduler that ships: velocity, and no signal at all in the noisiest step."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        steps_offset=1,
+        clip_sample=False,
+        set_alpha_to_one=True,
+    )
+
+
+class Frozen(NamedTuple):
+    """What the U-Net is conditioned by."""
+
+    tokenizer: CLIPTokenizer
+    text: CLIPTextModel
+
+
+class Denoising:
+    """Predicts velocities of noisy latents from captions."""
+
+    name = "unet"
+
+    def __init__(
+        self, recipe: Recipe, unet: UNet2DConditionModel, frozen: Frozen, album: Album, out: Path
+    ) -> None:
+        """`out` is the folder of finished parts."""
+        if unet.device.type == "cpu":
+            unet.set_attn_processor(AttnProcessor())
+        self.unet = unet
+        self.model = parts.channels_last(Hinted(unet, recipe).to(unet.device))
+        self.recipe, self.frozen, self.album, self.out = recipe, frozen, album, out
+        self.pace: Pace = recipe.unet
+        self.schedule = noise_schedule()
+
+    def losses(self, step: int, progress: float) -> dict[str, Tensor]:
+        """The velocity's weighted error, and the hints."""
+        pages = self.album.grow(self.pace.drawn_by(step))
+        device = self.unet.device
+        batch = self.batch(rng_at(SEED, 1, step), pages)
+        clean, generator = batch.latents, noise_at(SEED, 2, step)
+        noise = torch.randn(clean.shape, generator=generator)
+        # Spread evenly over the schedule: one batch sees every degree of noise.
+        even = torch.randperm(len(clean), generator=generator)
+        shift = torch.rand(len(clean), generator=generator)
+        t = ((even + shift) * len(self.schedule.betas) / len(clean)).long()
+        times: Any = t  # declared as a class that nobody makes
+        noisy = self.schedule.add_noise(clean, noise, times)
+        aim = self.schedule.get_velocity(clean, noise, times).to(device)
+        where = emphasis(torch.from_numpy(batch.labels["part"])).to(device)
+        signal = self.schedule.alphas_cumprod[t].to(device)
+        with mixed_precision(device):
+            said = self.said(batch.captions)
+            noisy = noisy.to(device, memory_format=torch.channels_last)
+            guess = self.unet(noisy, t.to(device), said, return_dict=False)[0].float()
+            told = {k: torch.from_numpy(v).to(device) for k, v in batch.labels.items()}
+            hints = self.model.hints(told, signal.sqrt())
+        ease = (CLEAN * (1 - signal)).clamp(max=1)[:, None, None, None]
+        error = (guess - aim).square() * where * ease
+        return {"velocity": error.mean(), "hints": self.recipe.hints * hints}
+
+    def batch(self, rng: Rng, pages: int) -> Batch:
+        """Scenes as drawn or mirrored, with captions of any degree, some of them blank."""
+        records = self.album.records
+        chosen = rng.integers(pages, size=self.pace.batch)
+        turned = rng.integers(2, size=self.pace.batch)
+        both = records.read("latents", chosen)
+        owners, codes = records.read("owners", chosen), records.read("parts", chosen)
+        scenes = [scene_at(int(seed)) for seed in chosen]
+        told = {"part": codes.astype(np.int64), **labels.places(scenes, owners)}
+        latents = torch.from_numpy(both[np.arange(len(both)), turned].astype(np.float32))
+        said: list[str] = []
+        for row, (scene, other) in enumerate(zip(scenes, turned, strict=True)):
+            if other:
+                for values in told.values():
+                    values[row] = values[row, :, ::-1].copy()
+            blank = rng.random() < self.recipe.blank
+            said.append("" if blank else caption(mirrored(scene) if other else scene, rng))
+        return Batch(latents, said, told)
+
+    @torch.no_grad()
+    def said(self, captions: list[str]) -> Tensor:
+        """The text encoder's states, padded as the pipeline pads."""
+        found = self.frozen.tokenizer(
+            captions, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt"
+        )
+        return self.frozen.text(found["input_ids"].to(self.unet.device)).last_hidden_state
+
+    def publish(self, weights: dict[str, Tensor]) -> None:
+        """Write the U-Net and the scheduler."""
+        self.model.load_state_dict({**self.model.state_dict(), **weights})
+        self.unet.save_pretrained(self.out / parts.UNET)
+        self.schedule.save_pretrained(self.out / "scheduler")
+
+
+def emphasis(codes: Tensor) -> Tensor:
+    """float32 [b, 1, h, w], mean 1: characters count more than scenery, their faces most."""
+    table = torch.from_numpy(labels.PART_WEIGHTS).sqrt()
+    table[PARTS.index("nothing")] **= 2
+    weight = table[codes][:, None]
+    return weight / weight.mean()

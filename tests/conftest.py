@@ -1,0 +1,73 @@
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from miniature import save_miniature
+from PIL import Image
+
+from groupshot.base import Base
+from groupshot.cast import Cast
+
+
+def save_picture(path: Path, *, size=(64, 64), colour="orange", **options) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path, **options)
+    return path
+
+
+def save_huge_png(path: Path) -> Path:
+    """A PNG of 30,000 x 30,000 pixels: its header, and nothing behind it."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b""))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A cast of two cats, as a person would lay it out."""
+    for name in ("luna.cat", "rex.cat"):
+        for number in (1, 2):
+            save_picture(tmp_path / "cast" / name / f"{number}.jpg")
+    return tmp_path / "cast"
+
+
+@pytest.fixture(scope="session")
+def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base of a few thousand random weights."""
+    return save_miniature(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="session")
+def base(base_folder: Path) -> Base:
+    """That base, loaded: it predicts noise. Whoever borrows it gives it back as it was."""
+    return loaded(base_folder)
+
+
+@pytest.fixture(scope="session")
+def velocity_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """Its sibling that predicts velocity, without any signal in the noisiest step."""
+    return loaded(save_miniature(tmp_path_factory.mktemp("velocity"), "v_prediction"))
+
+
+def loaded(folder: Path) -> Base:
+    """A base that computes the same on every machine: nothing is chosen by timing."""
+    base = Base.load(str(folder), device="cpu")
+    base.precision = "fp32"
+    return base
+
+
+@pytest.fixture
+def two_cats(tmp_path: Path) -> Cast:
+    """Two cats that are told apart by their colours, two photos of each."""
+    for name, colour in (("luna", "orange"), ("rex", "blue")):
+        for number in (1, 2):
+            save_picture(tmp_path / f"cats/{name}.cat/{number}.png", size=(64, 48), colour=colour)
+    return Cast.load(tmp_path / "cats")

@@ -1,0 +1,111 @@
+"""A Stable Diffusion pipeline of a few thousand random weights, in the ordinary folder format."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+BEGIN, END = "<|startoftext|>", "<|endoftext|>"
+WORDS = ("a", "photo", "picture", "of", "and", "cat", "dog", "beach", "hat", "the", "with")
+
+
+def save_miniature(folder: Path, prediction: str = "epsilon", seed: int = 0) -> Path:
+    """Save a new one of 16 x 16 pixels; the same seed gives the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        parts: dict[str, Any] = dict(
+            vae=autoencoder(),
+            text_encoder=text_encoder(),
+            tokenizer=tokenizer(),
+            unet=unet(),
+            scheduler=scheduler(prediction),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        StableDiffusionPipeline(**parts).save_pretrained(folder, safe_serialization=True)
+    card = {"steps": 2, "guidance": 3.0, "templates": ["a photo of {}", "a picture of {}"]}
+    (folder / "groupshot.json").write_text(json.dumps(card))
+    return folder
+
+
+def tokenizer() -> CLIPTokenizer:
+    """One token a letter, and one for each of WORDS."""
+    letters = sorted(ByteLevel.alphabet())
+    entries = letters + [f"{letter}</w>" for letter in letters]
+    merges: list[tuple[str, str]] = []
+    for word in WORDS:
+        pieces = [*word[:-1], f"{word[-1]}</w>"]
+        while len(pieces) > 1:
+            pair = pieces[0], pieces[1]
+            if pair not in merges:
+                merges.append(pair)
+                entries.append("".join(pair))
+            pieces = ["".join(pair), *pieces[2:]]
+    entries = list(dict.fromkeys([*entries, BEGIN, END]))
+    vocabulary: dict[str, Any] = {
+        "vocab": {entry: i for i, entry in enumerate(entries)},
+        "merges": merges,
+    }
+    return CLIPTokenizer(**vocabulary, model_max_length=77)
+
+
+def text_encoder() -> CLIPTextModel:
+    words: Any = tokenizer()
+    config = CLIPTextConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        bos_token_id=words.bos_token_id,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+    )
+    return CLIPTextModel(config)
+
+
+def unet() -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=8,
+        in_channels=4,
+        out_channels=4,
+        layers_per_block=1,
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=16,
+        attention_head_dim=2,
+    )
+
+
+def autoencoder() -> AutoencoderKL:
+    blocks: dict[str, Any] = {
+        "block_out_channels": (8, 8),
+        "down_block_types": ("DownEncoderBlock2D", "DownEncoderBlock2D"),
+        "up_block_types": ("UpDecoderBlock2D", "UpDecoderBlock2D"),
+    }
+    return AutoencoderKL(**blocks, norm_num_groups=4, latent_channels=4, sample_size=16)
+
+
+def scheduler(prediction: Any) -> DDIMScheduler:
+    velocity = prediction == "v_prediction"
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        prediction_type=prediction,
+        rescale_betas_zero_snr=velocity,
+        timestep_spacing="trailing" if velocity else "leading",
+    )

@@ -1,0 +1,234 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import save_huge_png, save_picture
+from safetensors import SafetensorError
+
+from groupshot.cli import main
+from groupshot.commands import COMMANDS
+from groupshot.demo import PARTS, check_ours, examples
+from groupshot.errors import UserError
+from groupshot.fields import fields_of
+from groupshot.methods import METHODS
+from groupshot.toybox.reader import Reader
+from groupshot.toybox.reader.network import Network
+
+QUICK = ["steps=2", "batch=1", "crops=1"]
+
+
+@pytest.fixture
+def groupshot(capsys):
+    """Type a command; gives its exit code, stdout and stderr."""
+
+    def typed(*words: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as left:  # --help
+            code = int(left.code or 0)
+        return code, *capsys.readouterr()
+
+    return typed
+
+
+@pytest.fixture
+def mistaken(groupshot):
+    """Type a mistake: exit code 2, nothing on stdout, one line on stderr, which is given."""
+
+    def typed(*words: object) -> str:
+        code, out, err = groupshot(*words)
+        assert (code, out) == (2, "")
+        assert err.startswith("groupshot: ")
+        assert err.count("\n") == 1
+        return err
+
+    return typed
+
+
+@pytest.fixture
+def training(folder, base_folder, tmp_path) -> list[object]:
+    """A command that trains for two steps into `run`."""
+    words = ["--base", base_folder, "--method", "textual-inversion", "--out", tmp_path / "run"]
+    return ["train", folder, *words, "--set", *QUICK]
+
+
+def test_help_lists_every_command(groupshot):
+    code, out, _ = groupshot("--help")
+    assert code == 0
+    assert all(name in out for name in COMMANDS)
+
+
+def test_help_lists_every_method_and_field(groupshot):
+    code, out, _ = groupshot("train", "--help")
+    assert code == 0
+    for name, method in METHODS.items():
+        assert name in out
+        for field in fields_of(method):
+            assert f"{field.name}=" in out
+            assert " ".join(field.meaning.split()) in out
+
+
+def test_methods(groupshot):
+    assert all(name in groupshot("methods")[1] for name in METHODS)
+    listed = json.loads(groupshot("methods", "--json")[1])
+    assert [each["name"] for each in listed] == list(METHODS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_method_card(groupshot, name):
+    _, out, _ = groupshot("methods", name)
+    assert "arXiv" in out
+    document = json.loads(groupshot("methods", name, "--json")[1])
+    assert document["card"] in out
+    for field in document["fields"]:
+        assert f"{field['name']}=" in out
+        assert field["meaning"]
+
+
+def test_train_and_generate(groupshot, training, tmp_path):
+    code, out, err = groupshot(*training, "--json")
+    *steps, done = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [step["number"] for step in steps] == [1, 2]
+    assert done == {"run": str(tmp_path / "run"), "names": ["luna", "rex"]}
+    assert "2/2" in err
+
+    drawing = ["generate", tmp_path / "run", "<luna> and <rex>", "-n", "2", "--seed", "5"]
+    code, out, _ = groupshot(*drawing, "--out", tmp_path / "pictures", "--json")
+    assert code == 0
+    pictures = json.loads(out)["pictures"]
+    assert [each["seed"] for each in pictures] == [5, 6]
+    assert all(Path(each["file"]).is_file() for each in pictures)
+
+
+def test_people_are_told_what_to_do_next(groupshot, training):
+    _, out, _ = groupshot(*training)
+    assert "groupshot generate" in out
+    assert '"<luna> and <rex>"' in out
+
+
+def test_unknown_name_in_a_prompt(groupshot, mistaken, training, tmp_path):
+    groupshot(*training)
+    said = mistaken("generate", tmp_path / "run", "<tom> at sea", "--out", tmp_path / "pictures")
+    assert "<tom>" in said
+    assert "<luna>, <rex>" in said
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_a_taken_out_is_refused_without_resume(groupshot, mistaken, training):
+    groupshot(*training)
+    assert "is not empty" in mistaken(*training)
+    assert groupshot(*training, "--resume")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--method", "dreamboth"], "try dreambooth"),
+        (["--set", "step=2"], "try steps"),
+        (["--set", "steps=two"], "steps takes a whole number"),
+        (["--base", "nowhere"], "nowhere"),
+        (["--seed", "two"], "invalid int value: 'two'"),
+        (["--sed", "2"], "unrecognized arguments"),
+    ],
+)
+def test_mistakes_in_training(mistaken, training, tmp_path, change, words):
+    assert words in mistaken(*training, *change)
+    assert not (tmp_path / "run").exists()
+
+
+def test_unwritable_out(mistaken, training, tmp_path):
+    (tmp_path / "run").touch()
+    assert "is a file" in mistaken(*training)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device", "run.json"),
+        SafetensorError("No space left on device"),
+    ],
+)
+def test_disk_that_fills_up_on_the_way(monkeypatch, mistaken, training, error):
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("groupshot.run.save_json", full)
+    assert "No space left on device" in mistaken(*training)
+
+
+def test_bad_photos(mistaken, training, folder, tmp_path):
+    save_huge_png(folder / "rex.cat" / "3.png")
+    assert "3.png" in mistaken(*training)
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_class_word(mistaken, training, folder):
+    (folder / "rex.cat").rename(folder / "rex.catt")
+    assert "did you mean cat" in mistaken(*training)
+
+
+def test_base_with_a_file_missing(mistaken, training, tmp_path, base_folder):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "model_index.json").write_bytes((base_folder / "model_index.json").read_bytes())
+    assert f"{broken}/" in mistaken(*training, "--base", broken)
+
+
+def test_no_command(mistaken):
+    assert "COMMAND" in mistaken()
+
+
+def test_a_run_that_is_none(mistaken, tmp_path):
+    assert "holds no run" in mistaken("generate", tmp_path, "<luna>", "--out", tmp_path / "out")
+
+
+def test_doctor(groupshot):
+    code, out, _ = groupshot("doctor", "--json")
+    findings = json.loads(out)
+    assert {"python", "libraries", "device", "memory", "base", "disk", "cache"} <= set(findings)
+    assert code == (0 if all(each["ok"] for each in findings.values()) else 1)
+
+
+def test_bases(groupshot):
+    (toybox,) = json.loads(groupshot("bases", "--json")[1])
+    assert toybox["name"] == "toybox"
+
+
+def test_help_needs_no_torch():
+    asks = "import sys, groupshot.cli as c; c.parser(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asks], check=False).returncode == 0
+
+
+def test_examples_are_found():
+    assert (examples() / "two-cats" / "cast.json").is_file()
+
+
+def test_demo_replaces_only_a_demo(tmp_path):
+    check_ours(tmp_path / "new")
+    for name in PARTS:
+        (tmp_path / name).touch()
+    check_ours(tmp_path)
+    save_picture(tmp_path / "mine.png")
+    with pytest.raises(UserError, match="other things than a demo"):
+        check_ours(tmp_path)
+
+
+def test_demo_twice(groupshot, tmp_path, monkeypatch, base_folder):
+    monkeypatch.setattr("groupshot.base.TOYBOX", base_folder)
+    monkeypatch.setattr(Reader, "load", lambda: Reader(Network()))
+    for _ in range(2):
+        code, out, _ = groupshot("demo", "--out", tmp_path / "demo", "--json", "--set", *QUICK)
+        assert code == 0
+        scores = json.loads((tmp_path / "demo" / "scores.json").read_text())
+        assert set(scores) == {"present", "identity", "mixed", "all_right"}
+        assert json.loads(out)["scores"] == scores
+        assert {each.name for each in (tmp_path / "demo").iterdir()} == set(PARTS)
+
+
+def test_demo_without_the_built_in_base(mistaken, tmp_path, monkeypatch):
+    monkeypatch.setattr("groupshot.base.TOYBOX", tmp_path / "toybox")
+    assert "not in this installation" in mistaken("demo", "--out", tmp_path / "demo")
+    assert not (tmp_path / "demo").exists()

@@ -1,0 +1,115 @@
+"""Training the toybox's base: every stage steps, resumes exactly, and what comes out draws."""
+
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import (
+    StableDiffusionPipeline,
+)
+from safetensors.torch import load_file
+
+from groupshot.toybox.training import checking, parts
+from groupshot.toybox.training.assemble import assemble
+from groupshot.toybox.training.autoencoder import standardise
+from groupshot.toybox.training.loop import Budget, run
+from groupshot.toybox.training.recipe import TINY
+from groupshot.toybox.training.tokens import LENGTH, built
+from groupshot.toybox.training.workshop import Workshop, prepare, taken_up
+from groupshot.toybox.world import WORDS
+
+STAGES = ("text", "vae", "clip", "unet")
+
+
+def train(shop: Workshop, name: str, steps: int) -> Path:
+    """Some steps of a stage; the checkpoint that they leave."""
+    run(taken_up(shop, name), shop.folder, Budget(seconds=600, steps=steps))
+    return shop.folder / name / "state.safetensors"
+
+
+def opened(folder: Path) -> Workshop:
+    """A workshop for tiny networks."""
+    shop = Workshop(folder=folder, recipe=TINY, device=torch.device("cpu"))
+    prepare(shop, None)
+    return shop
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Two steps of every stage."""
+    shop = opened(tmp_path_factory.mktemp("whole"))
+    for name in STAGES:
+        train(shop, name, 2)
+    return shop
+
+
+def test_every_word_is_one_token() -> None:
+    tokenizer = built()
+    assert [word for word in WORDS if len(tokenizer.tokenize(word)) != 1] == []
+    assert tokenizer("a red cat").input_ids[0] == tokenizer.bos_token_id
+    assert tokenizer.model_max_length == LENGTH
+
+
+def test_two_steps_and_two_more_are_four(trained: Workshop, tmp_path: Path) -> None:
+    shop = opened(tmp_path)
+    for name in STAGES:
+        train(shop, name, 1)
+        there = load_file(train(shop, name, 1))
+        for key, tensor in load_file(trained.folder / name / "state.safetensors").items():
+            torch.testing.assert_close(there[key], tensor, msg=f"{name}: {key}")
+
+
+def test_the_ground_under_the_unet_stays(trained: Workshop) -> None:
+    with pytest.raises(SystemExit, match="--stage decoder"):
+        taken_up(trained, "vae")
+
+
+def test_later_stages_leave_latents_and_texts_alone(trained: Workshop, tmp_path: Path) -> None:
+    vae, text = parts.vae_in(trained.parts), parts.text_in(trained.parts)
+    before = parts.weights_of(*parts.encoding(vae)), parts.weights_of(text)
+    for name in ("decoder", "vision"):
+        train(trained, name, 1)
+    vae, text = parts.vae_in(trained.parts), parts.text_in(trained.parts)
+    assert before == (parts.weights_of(*parts.encoding(vae)), parts.weights_of(text))
+
+
+def test_standardised_latents_decode_to_the_same_picture(trained: Workshop) -> None:
+    vae = parts.vae_in(trained.parts)
+    images = torch.rand(4, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        before = parts.decoded(vae, parts.latents_of(vae, images).mode())
+        standardise(vae, images)
+        latents = parts.latents_of(vae, images).mode()
+        torch.testing.assert_close(parts.decoded(vae, latents), before, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(latents.std((0, 2, 3)), torch.ones(6), rtol=1e-3, atol=1e-3)
+
+
+def test_a_card_is_measured_of_the_base_that_it_lies_in(trained: Workshop, tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    assemble(trained, folder)
+    checking.measure(folder, 3)
+    card = json.loads((folder / checking.CARD).read_text())
+    assert card["prompts"] == 3
+    assert card.keys() - {"prompts", "clip.r1", "clip.sides", "clip.colours"} <= {*checking.KEYS}
+    assemble(trained, folder)
+    assert not (folder / checking.CARD).exists(), "the card outlived the weights that it tells of"
+
+
+def test_the_assembled_folder_draws_without_a_warning(
+    trained: Workshop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assemble(trained, tmp_path / "base")
+    with warnings.catch_warnings(), caplog.at_level(logging.WARNING):
+        warnings.simplefilter("error")
+        pipe: Any = StableDiffusionPipeline.from_pretrained(tmp_path / "base")
+        picture = pipe("a red cat", num_inference_steps=2).images[0]
+    assert picture.size == (128, 128)
+    assert caplog.text == ""
+    text = pipe.text_encoder.config
+    assert text.eos_token_id == pipe.tokenizer.eos_token_id != 2
+    assert text.vocab_size == len(pipe.tokenizer)
+    assert not list(tmp_path.glob("base.*"))
