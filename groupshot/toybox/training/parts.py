@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +53,14 @@ def save_projection(folder: Path, tensors: dict[str, Tensor]) -> None:
     """Write text projection and logit scale beside the other parts."""
     (folder / PROJECTION).mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / PROJECTION / "model.safetensors")
+
+
+def save_unet(folder: Path, unet: UNet2DConditionModel) -> None:
+    """Put the U-Net in the place of the one before, whose shards and index would stay."""
+    fresh, final = folder / f"{UNET}.new", folder / UNET
+    unet.save_pretrained(fresh)
+    shutil.rmtree(final, ignore_errors=True)
+    fresh.rename(final)
 
 
 def digest(folder: Path) -> str:

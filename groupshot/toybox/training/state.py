@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from groupshot.toybox.muon import Muon
+from groupshot.toybox.muon import Muon, Spread, here
 
 SLOWER = 20
 """How many times smaller AdamW's learning rate is than Muon's."""
@@ -30,13 +30,13 @@ def is_matrix(name: str, weight: Tensor) -> bool:
 class Trainee:
     """A network with its optimisers, its moving average and the number of steps it has taken."""
 
-    def __init__(self, model: nn.Module, ema: float) -> None:
+    def __init__(self, model: nn.Module, ema: float, spread: Spread = here) -> None:
         """Only parameters that require gradients are trained, averaged and kept."""
         known = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         self.names, self.parameters = [name for name, _ in known], [p for _, p in known]
         banks = [p for name, p in known if is_matrix(name, p)]
         rest = [p for name, p in known if not is_matrix(name, p)]
-        self.muon = Muon(banks, lr=0.0)
+        self.muon = Muon(banks, lr=0.0, spread=spread)
         self.adam = AdamW(rest, lr=0.0, weight_decay=0.0, betas=(0.9, 0.99), fused=True)
         self.average = [p.detach().clone() for p in self.parameters]
         self.ema = ema

@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from groupshot.toybox.muon import Work, here
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Team:
@@ -40,6 +42,33 @@ class Team:
             parameters, grads, flat.split([g.numel() for g in grads]), strict=True
         ):
             p.grad = grad.copy_(mean.view(grad.shape))
+
+    def spread(self, matrices: Sequence[Tensor], work: Work) -> list[Tensor]:
+        """Each matrix worked on by one of the team; all get the results, as bfloat16 keeps them."""
+        if self.size == 1:
+            return here(matrices, work)
+        owners = shared_out([m.numel() * min(m.shape) for m in matrices], self.size)
+        own = [work(m) for m, owner in zip(matrices, owners, strict=True) if owner == self.rank]
+        results = [torch.empty(0) for _ in matrices]
+        for rank in range(self.size):
+            jobs = [i for i, owner in enumerate(owners) if owner == rank]
+            sizes = [matrices[i].numel() for i in jobs]
+            flat = torch.empty(sum(sizes), dtype=torch.bfloat16)
+            if rank == self.rank:
+                flat.copy_(torch.cat([one.flatten() for one in own]))
+            dist.broadcast(flat, rank)
+            for i, one in zip(jobs, flat.split(sizes), strict=True):
+                results[i] = one.view(matrices[i].shape).to(matrices[i].dtype)
+        return results
+
+
+def shared_out(costs: Sequence[int], size: int) -> list[int]:
+    """Who of `size` takes each job: the dearest first, to whoever has least to do."""
+    owners, loads = [0] * len(costs), [0] * size
+    for i in sorted(range(len(costs)), key=lambda i: -costs[i]):
+        owners[i] = loads.index(min(loads))
+        loads[owners[i]] += costs[i]
+    return owners
 
 
 ALONE = Team()
