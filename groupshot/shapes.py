@@ -9,6 +9,12 @@ Image = Float[Tensor, "b 3 H W"]
 Latent = Float[Tensor, "b c h w"]
 """Pictures as the denoiser sees them, scaled to about unit variance."""
 
+Masks = Float[Tensor, "b k h w"]
+"""Where each of k things is in a picture: 0 nowhere, 1 wholly; at any resolution."""
+
+CrossMap = Float[Tensor, "b k h w"]
+"""How much each place of a picture attends to each of k phrases: probabilities, head mean."""
+
 Text = Float[Tensor, "b n d"]
 """Prompts as the denoiser sees them: n positions of d features."""
 

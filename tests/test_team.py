@@ -53,5 +53,7 @@ def test_two_processes_train_what_one_does(tmp_path: Path):
 def test_work_is_shared_out_evenly(size: int):
     costs = [7, 1, 5, 3, 2, 6]
     owners = shared_out(costs, size)
-    loads = [sum(c for c, o in zip(costs, owners, strict=True) if o == rank) for rank in range(size)]
+    loads = [
+        sum(c for c, o in zip(costs, owners, strict=True) if o == rank) for rank in range(size)
+    ]
     assert max(loads) - min(loads) <= 2
