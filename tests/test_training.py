@@ -13,9 +13,10 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import (
 )
 from safetensors.torch import load_file
 
-from groupshot.toybox.training import checking, parts
+from groupshot.toybox.training import checking, parts, timing
 from groupshot.toybox.training.assemble import assemble
 from groupshot.toybox.training.autoencoder import standardise
+from groupshot.toybox.training.denoiser import fresh_unet
 from groupshot.toybox.training.loop import Budget, run
 from groupshot.toybox.training.recipe import TINY
 from groupshot.toybox.training.tokens import LENGTH, built
@@ -23,6 +24,7 @@ from groupshot.toybox.training.workshop import Workshop, prepare, taken_up
 from groupshot.toybox.world import WORDS
 
 STAGES = ("text", "vae", "clip", "unet")
+SECONDS = ("seconds.picture", "seconds.step")
 
 
 def train(shop: Workshop, name: str, steps: int) -> Path:
@@ -88,15 +90,29 @@ def test_standardised_latents_decode_to_the_same_picture(trained: Workshop) -> N
     torch.testing.assert_close(latents.std((0, 2, 3)), torch.ones(6), rtol=1e-3, atol=1e-3)
 
 
-def test_a_card_is_measured_of_the_base_that_it_lies_in(trained: Workshop, tmp_path: Path) -> None:
+def test_a_card_is_measured_of_the_base_that_it_lies_in(
+    trained: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "TRIES", 1)
     folder = tmp_path / "base"
     assemble(trained, folder)
     checking.measure(folder, 3)
     card = json.loads((folder / checking.CARD).read_text())
     assert card["prompts"] == 3
-    assert card.keys() - {"prompts", "clip.r1", "clip.sides", "clip.colours"} <= {*checking.KEYS}
+    beside = {"prompts", "clip.r1", "clip.sides", "clip.colours", *SECONDS}
+    assert card.keys() - beside <= {*checking.KEYS}
+    assert all(card[key] > 0 for key in SECONDS)
     assemble(trained, folder)
     assert not (folder / checking.CARD).exists(), "the card outlived the weights that it tells of"
+
+
+def test_a_sharded_unet_is_replaced_by_a_whole_one(tmp_path: Path) -> None:
+    unet = fresh_unet(TINY)
+    unet.save_pretrained(tmp_path / parts.UNET, max_shard_size="100KB")
+    with torch.no_grad():
+        unet.conv_out.bias += 1
+    parts.save_unet(tmp_path, unet)
+    torch.testing.assert_close(parts.unet_in(tmp_path).conv_out.bias, unet.conv_out.bias)
 
 
 def test_the_assembled_folder_draws_without_a_warning(

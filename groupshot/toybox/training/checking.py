@@ -15,7 +15,7 @@ from PIL import Image
 
 from groupshot.toybox.prompts import Prompt, Scores, prompts, score
 from groupshot.toybox.reader import Reader
-from groupshot.toybox.training import matching, parts
+from groupshot.toybox.training import matching, parts, timing
 from groupshot.toybox.training.loop import mixed_precision
 
 CARD = "card.json"
@@ -44,14 +44,15 @@ def measure(folder: Path, n: int, seed: int = 0) -> None:
 
 
 def measured(folder: Path, n: int, seed: int = 0) -> dict[str, float]:
-    """Shares from 0 to 1, of `n` prompts that name identities the base never saw."""
+    """Shares from 0 to 1, of `n` prompts that name identities the base never saw; and seconds."""
     pipe = loaded(folder)
+    taken = timing.figures(pipe, lambda count: drawn(pipe, folder, prompts(count, seed)))
     reader, results = Reader.load(), {key: [] for key in KEYS}
     for some in portions(prompts(n, seed)):
         record(results, some, reader.read(drawn(pipe, folder, some)))
     figures = {key: float(np.mean(values)) for key, values in results.items() if values}
     clip = matching.figures(folder, max(1, n // 250), seed)
-    return {key: round(value, 4) for key, value in {**figures, **clip}.items()}
+    return {key: round(value, 4) for key, value in {**figures, **clip, **taken}.items()}
 
 
 def record(results: Scores, some: Sequence[Prompt], readings: Sequence[Any]) -> None:
