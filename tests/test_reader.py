@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
+from groupshot.basefolder import TOYBOX
 from groupshot.toybox.reader import Reader, examples, losses, measuring, reading, spoiling, training
 from groupshot.toybox.world import draw, dream
 from groupshot.toybox.world.vocabulary import ATTRIBUTES, PARTS, RELATIONS
@@ -183,3 +185,19 @@ def test_training_learns_and_goes_on_from_its_checkpoint(tmp_path):
     ones, twos = ([o.state_dict()["state"] for o in p.optimisers] for p in (fresh, again))
     assert torch.equal(ones[0][0]["momentum"], twos[0][0]["momentum"])
     assert torch.equal(ones[1][0]["exp_avg"], twos[1][0]["exp_avg"])
+
+
+def test_training_can_begin_with_shipped_weights():
+    path = FOLDER / "reader.safetensors"
+    begun = training.begun(training.Plan(start=str(path)))
+    for network in (begun.network, begun.mean):
+        weights = network.state_dict()
+        for name, half in load_file(path).items():
+            torch.testing.assert_close(weights[name], half.float())
+
+
+def test_a_vae_can_be_one_of_the_harms():
+    *others, through = training.harms_of(training.Plan(vae=str(TOYBOX / "vae")))
+    assert tuple(others) == spoiling.HARMS
+    picture = reading.tensor_of([Image.fromarray(p.image) for p in pictures()[:2]])
+    assert 0 < (through(picture, torch.Generator()) - picture).abs().mean() < 0.1

@@ -1,5 +1,6 @@
 """What the three networks are trained to minimise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -64,7 +65,12 @@ def centres_of(masks: Tensor) -> Tensor:
     return torch.stack([x, y], 1)
 
 
-def lesson(batch: Examples, junk_share: float, generator: torch.Generator) -> Lesson:
+def lesson(
+    batch: Examples,
+    junk_share: float,
+    generator: torch.Generator,
+    harms: Sequence[spoiling.Harm] = spoiling.HARMS,
+) -> Lesson:
     """A batch, harmed as pictures are in life, with impostors, and partly turned to garbage."""
     junk = torch.arange(len(batch)) < round(junk_share * len(batch))
     owners = batch.owners.long() * ~junk[:, None, None]
@@ -80,8 +86,9 @@ def lesson(batch: Examples, junk_share: float, generator: torch.Generator) -> Le
     bonds = batch.bonds.long()[home[:, None], number[:, None], number]
     bonds[(home[:, None] != home) | ~known[:, None] | ~known] = -1
     bonds.fill_diagonal_(-1)
+    pictures = spoiling.harmed(pictures, generator, harms)
     return Lesson(
-        pictures=spoiling.harmed(pictures, generator).contiguous(memory_format=torch.channels_last),
+        pictures=pictures.contiguous(memory_format=torch.channels_last),
         owners=owners,
         parts=parts,
         scene=batch.scene.long(),

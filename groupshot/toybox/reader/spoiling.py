@@ -1,7 +1,7 @@
 """What may befall a picture: harms that leave it readable, and garbage that nobody should read."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -70,12 +70,12 @@ def quantised(pictures: Tensor, generator: torch.Generator) -> Tensor:
 HARMS: tuple[Harm, ...] = (whole, whole, whole, whole, blurred, grainy, coarse, quantised)
 
 
-def harmed(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures [b, 3, h, w], each whole or harmed in one way, some a little off in colour."""
-    turns = torch.arange(len(pictures)) % len(HARMS)
+def harmed(pictures: Tensor, generator: torch.Generator, harms: Sequence[Harm] = HARMS) -> Tensor:
+    """Pictures [b, 3, h, w], each harmed in one of the ways, some a little off in colour."""
+    turns = torch.arange(len(pictures)) % len(harms)
     turns = turns[torch.randperm(len(turns), generator=generator)]
     out = pictures.clone()
-    for turn, harm in enumerate(HARMS):
+    for turn, harm in enumerate(harms):
         rows = turns == turn
         if rows.any():
             out[rows] = harm(pictures[rows], generator)

@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from groupshot.toybox.muon import Muon
 from groupshot.toybox.reader.examples import Album, drawing
 from groupshot.toybox.reader.losses import lesson, loss_of
 from groupshot.toybox.reader.network import Network
+from groupshot.toybox.reader.spoiling import HARMS, Harm
 
 HERE = Path(__file__).parent
 OPTIMISERS = ("muon", "adamw")
@@ -41,6 +43,10 @@ class Plan:
     rate: float = 0.03
     """Muon's learning rate at the start."""
     threads: int = 1
+    start: str = ""
+    """A file of weights to begin with, instead of random ones."""
+    vae: str = ""
+    """The folder of a VAE whose round trip is one of the harms, as all that a base draws has."""
 
 
 @dataclass(slots=True)
@@ -59,6 +65,9 @@ def begun(plan: Plan) -> Progress:
     """A fresh network with its optimiser."""
     torch.manual_seed(plan.seed)
     network = Network()
+    if plan.start:
+        halves = load_file(plan.start)
+        network.load_state_dict({k: v.float() for k, v in halves.items()}, strict=False)
     mean = copy.deepcopy(network).requires_grad_(False).eval()
     return Progress(network=network, mean=mean, optimisers=optimisers(network, plan.rate))
 
@@ -117,13 +126,23 @@ def under(tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
     return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
 
 
-def step(progress: Progress, plan: Plan, album: Album) -> float:
+def harms_of(plan: Plan) -> tuple[Harm, ...]:
+    """What befalls the pictures that are learned from."""
+    if not plan.vae:
+        return HARMS
+    from groupshot.toybox.training.roundtrip import reencoding
+
+    through = reencoding(Path(plan.vae))
+    return (*HARMS, lambda pictures, _: through(pictures))
+
+
+def step(progress: Progress, plan: Plan, album: Album, harms: Sequence[Harm]) -> float:
     """One step of training; gives the loss."""
     generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + progress.steps)
     share = min(1.0, progress.seconds / (plan.minutes * 60))
     pace(progress, plan.rate * min(1.0, (progress.steps + 1) / 50) * (1.0 - share))
     rows = torch.randint(len(album), (plan.batch,), generator=generator)
-    task = lesson(album.room.chosen(rows), 0.06, generator)
+    task = lesson(album.room.chosen(rows), 0.06, generator, harms)
     loss = loss_of(progress.network, task, share > 0.25 and progress.steps % 2 == 0, generator)
     progress.network.zero_grad()
     loss.backward()
@@ -164,14 +183,14 @@ def train(plan: Plan, out: Path = HERE) -> None:
     torch.set_num_threads(plan.threads)
     shards = plan.folder / f"scenes-{plan.seed}"
     artist = drawing(shards, plan.seed, plan.shards)
-    album, progress = Album(shards, plan.shards), resumed(plan)
+    album, progress, harms = Album(shards, plan.shards), resumed(plan), harms_of(plan)
     while len(album) < min(8, plan.shards) * 250:
         time.sleep(1)
         album.grow()
     bar = tqdm(total=int(plan.minutes * 60), initial=int(progress.seconds), unit="s")
     since, kept = time.process_time(), progress.seconds
     while progress.seconds < plan.minutes * 60:
-        loss = step(progress, plan, album)
+        loss = step(progress, plan, album, harms)
         now = time.process_time()
         progress.seconds, since = progress.seconds + now - since, now
         if progress.steps % 20 == 0:

@@ -25,7 +25,12 @@ KEPT = (".py", ".json", ".txt", ".safetensors")
 
 def vae_in(folder: Path) -> AutoencoderKL:
     """The autoencoder among the parts in `folder`."""
-    return AutoencoderKL.from_pretrained(folder / VAE, torch_dtype=torch.float32)
+    return vae_at(folder / VAE)
+
+
+def vae_at(folder: Path) -> AutoencoderKL:
+    """The autoencoder that a folder holds."""
+    return AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32)
 
 
 def unet_in(folder: Path) -> UNet2DConditionModel:

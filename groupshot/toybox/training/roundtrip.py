@@ -4,24 +4,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from PIL import Image
+from torch import Tensor
+
+from groupshot.toybox.training import parts
+from groupshot.toybox.training.autoencoder import pixels
 
 Pictures = list[Image.Image]
 
 
-def round_trip(folder: Path) -> Callable[[Pictures], Pictures]:
-    """A function that sends pictures of one size through the VAE of a folder and back."""
-    vae = AutoencoderKL.from_pretrained(folder).eval()
+def reencoding(folder: Path) -> Callable[[Tensor], Tensor]:
+    """A function that sends [b, 3, h, w], from -1 to 1, through the VAE of a folder and back."""
+    vae = parts.channels_last(parts.vae_at(folder)).eval().requires_grad_(False)
 
-    @torch.no_grad()
-    def through(pictures: Pictures) -> Pictures:
-        stacked = torch.from_numpy(np.stack([np.asarray(p.convert("RGB")) for p in pictures]))
-        x = stacked.permute(0, 3, 1, 2).float() / 127.5 - 1
-        latents = vae.encode(x, return_dict=False)[0].mode()
-        back = vae.decode(latents, return_dict=False)[0]  # pyright: ignore[reportArgumentType]
-        whole = back.clamp(-1, 1).add(1).mul(127.5).round().byte()
-        return [Image.fromarray(p) for p in whole.permute(0, 2, 3, 1).numpy()]
+    def through(pictures: Tensor) -> Tensor:
+        return parts.decoded(vae, parts.latents_of(vae, pictures).mode()).clamp(-1, 1)
 
     return through
+
+
+def round_trip(folder: Path) -> Callable[[Pictures], Pictures]:
+    """The same for pictures of one size."""
+    through = reencoding(folder)
+
+    def there_and_back(pictures: Pictures) -> Pictures:
+        images = pixels(np.stack([np.asarray(p.convert("RGB")) for p in pictures]))
+        whole = through(images).add(1).mul(127.5).round().byte()
+        return [Image.fromarray(p) for p in whole.permute(0, 2, 3, 1).numpy()]
+
+    return there_and_back
