@@ -142,7 +142,7 @@ def _together(folder: Path, image: str, shows: tuple[str, ...]) -> Together:
         raise UserError(f"{folder / 'cast.yaml'} names {image}, which is not there: correct it")
     masks = {name: path.with_name(f"{path.stem}.{name}.mask.png") for name in shows}
     given = {name: mask for name, mask in masks.items() if mask.is_file()}
-    return Together(photo=_photo(path), shows=shows, mask_paths=given)
+    return Together(photo=Photo(path=path), shows=shows, mask_paths=given)
 
 
 def _photo(path: Path) -> Photo:
@@ -161,11 +161,7 @@ def _check_name(name: str, where: Path) -> None:
 def _check(cast: Cast) -> None:
     """Refuse a cast that could not be learned from, and every file that could not be read."""
     for each in cast.together:
-        for name in each.shows:
-            if name not in cast.names:
-                raise UserError(f"{each.photo.path} shows {name}: add {name} to the concepts")
-        each.photo.check()
-        _ = each.masks
+        _check_together(each, cast.names)
     if not cast.concepts:
         raise UserError(
             f"{cast.folder} has no folder with pictures in it: make one for each subject, "
@@ -177,16 +173,54 @@ def _check(cast: Cast) -> None:
             raise UserError(
                 f"{cast.folder / concept.name} has no picture: put photos of {concept.name} there"
             )
-        _check_photos(concept)
+        for photo in concept.photos:
+            photo.check()
+    _check_masks(cast)
 
 
-def _check_photos(concept: Concept) -> None:
-    for photo in concept.photos:
-        photo.check()
-    used = {photo.mask_path for photo in concept.photos}
-    for folder in sorted({photo.path.parent for photo in concept.photos}):
-        for mask in sorted(file for file in folder.iterdir() if is_mask(file)):
-            if mask not in used and mask.name.count(".") == 2:
-                raise UserError(
-                    f"{mask} masks no photo: name it after the photo that it belongs to"
-                )
+def _check_together(each: Together, names: tuple[str, ...]) -> None:
+    for name in each.shows:
+        if name not in names:
+            raise UserError(f"{each.photo.path} shows {name}: add {name} to the concepts")
+    each.photo.check()
+    if each.masks.keys() != set(each.shows) and each.photo.mask() is not None:
+        example = f"{each.photo.path.stem}.{each.shows[0]}.mask.png"
+        raise UserError(
+            f"{each.photo.path} is transparent, which does not say who is where: "
+            f"save it without transparency, or give each a mask like {example}"
+        )
+
+
+def _check_masks(cast: Cast) -> None:
+    """Refuse a mask that would never be used: in silence, its owner would believe that it was."""
+    used = {photo.mask_path for concept in cast.concepts for photo in concept.photos}
+    used |= {mask for each in cast.together for mask in each.mask_paths.values()}
+    for file in sorted(cast.folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(cast.folder).parts)
+        if is_mask(file) and file not in used and not hidden:
+            _check_left_out(cast, file)
+
+
+def _check_left_out(cast: Cast, mask: Path) -> None:
+    """Say why a mask is not used, unless its photo is not used either."""
+    plain = mask.with_name(mask.name[: -len(".mask.png")])
+    photo, name = plain.with_suffix(""), plain.suffix[1:]
+    alone = {p.path.with_suffix("") for concept in cast.concepts for p in concept.photos}
+    shared = {each.photo.path.with_suffix(""): each for each in cast.together}
+    if plain in shared:
+        like = f"{plain.name}.{shared[plain].shows[0]}.mask.png"
+        raise UserError(f"{mask} does not say whom it masks: name it like {like}")
+    if photo in shared and name in cast.names:
+        raise UserError(f"{mask} masks {name}, whom its photo does not show: add {name} to `shows`")
+    if photo in shared or (photo in alone and name not in cast.names):
+        known = ", ".join(cast.names)
+        raise UserError(f"{mask} masks no concept: '{name}' is none of {known}")
+    if photo in alone:
+        raise UserError(
+            f"{mask}: its photo shows one concept alone, so name it {photo.name}.mask.png"
+        )
+    pictures = {path.with_suffix("") for path in pictures_in(mask.parent)}
+    if plain in alone or not {plain, photo} & pictures:
+        raise UserError(
+            f"{mask} masks no photo: name it after the photo that it belongs to, like 1.mask.png"
+        )

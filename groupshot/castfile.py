@@ -95,7 +95,11 @@ def _row(raw: object) -> Row:
     row = _mapping(raw, "a line of 'together'", ("image", "shows"))
     if not (isinstance(row.get("image"), str) and row.get("shows")):
         raise UserError("each line of 'together' needs an image and whom it shows")
-    return Row(image=_inside(row["image"]), shows=_strings(row["shows"], f"'{row['image']}' shows"))
+    shows = _strings(row["shows"], f"'{row['image']}' shows")
+    for name in shows:
+        if shows.count(name) > 1:
+            raise UserError(f"'{row['image']}' shows {name} twice: name everyone once")
+    return Row(image=_inside(row["image"]), shows=shows)
 
 
 def _mapping(raw: object, what: str, known: tuple[str, ...] = ()) -> dict[str, Any]:

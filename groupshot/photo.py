@@ -15,6 +15,9 @@ READABLE = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", "
 FOREIGN = {".heic", ".heif", ".jxl", ".dng"}
 SMALLEST_SIDE = 32
 
+MARKED = 128
+"""From this grey on, a pixel of a mask is the subject's."""
+
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
 """What Pillow's decoders raise on a damaged file."""
 
@@ -38,6 +41,8 @@ class Photo:
         if not picture.has_transparency_data:
             return None
         alpha = picture.convert("RGBA").getchannel("A")
+        if alpha.getextrema()[1] < MARKED:
+            raise UserError(f"{self.path} is wholly transparent: save it with the subject opaque")
         return None if alpha.getextrema() == (255, 255) else alpha
 
     def check(self) -> None:
@@ -74,8 +79,8 @@ def read_mask(path: Path, *, size: tuple[int, int]) -> Image.Image:
             f"{path} is {mask.width} x {mask.height} and its photo {size[0]} x {size[1]}: "
             "a mask has the size of its photo"
         )
-    grey = _flattened(mask).convert("L")
-    if grey.getextrema()[1] == 0:
+    grey = _flattened(mask, "black").convert("L")
+    if grey.getextrema()[1] < MARKED:
         raise UserError(f"{path} marks nothing: paint the subject white, or remove the file")
     return grey
 
@@ -99,15 +104,15 @@ def _opened(path: Path) -> Image.Image:
         ) from broken
 
 
-def _flattened(picture: Image.Image) -> Image.Image:
+def _flattened(picture: Image.Image, ground: str = "white") -> Image.Image:
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits of grey: Pillow would clip
         grey = np.asarray(picture, dtype=np.float64)
         return Image.fromarray((grey * 255 / max(grey.max(), 255)).astype(np.uint8)).convert("RGB")
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     layered = picture.convert("RGBA")
-    white = Image.new("RGBA", layered.size, "white")
-    return Image.alpha_composite(white, layered).convert("RGB")
+    under = Image.new("RGBA", layered.size, ground)
+    return Image.alpha_composite(under, layered).convert("RGB")
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

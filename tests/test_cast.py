@@ -188,6 +188,7 @@ def test_illegal_name(folder, name):
         ("together: [{image: both.jpg}]", "needs an image and whom it shows"),
         ("together: [{image: /etc/both.jpg, shows: [luna]}]", "leads out of"),
         ("together: [{image: both.jpg, shows: [luna]}]", "both.jpg, which is not there"),
+        ("together: [{image: both.jpg, shows: [luna, luna]}]", "shows luna twice"),
         ("together: [{image: luna.cat/1.jpg, shows: [stranger]}]", "stranger"),
     ],
 )
@@ -206,14 +207,63 @@ def test_mask_of_another_size(folder):
     refused(folder, "1.mask.png", "the size of its photo")
 
 
-def test_mask_that_marks_nothing(folder):
-    save_picture(folder / "luna.cat" / "1.mask.png", colour="black")
+@pytest.mark.parametrize("grey", [0, 1, 127])
+def test_mask_that_marks_nothing(folder, grey):
+    save_picture(folder / "luna.cat" / "1.mask.png", colour=(grey, grey, grey))
     refused(folder, "1.mask.png", "marks nothing")
 
 
-def test_mask_without_a_photo(folder):
-    save_picture(folder / "luna.cat" / "7.mask.png", colour="white")
-    refused(folder, "7.mask.png", "masks no photo")
+def test_mask_painted_on_a_transparent_layer(tmp_path):
+    path = save_picture(tmp_path / "1.jpg")
+    layer = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    layer.paste((255, 255, 255, 255), (0, 0, 32, 64))
+    layer.save(tmp_path / "1.mask.png")
+    mask = Photo(path=path, mask_path=tmp_path / "1.mask.png").mask()
+    assert mask is not None
+    assert (mask.getpixel((10, 0)), mask.getpixel((50, 0))) == (255, 0)
+
+
+def test_wholly_transparent_photo(folder):
+    Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(folder / "luna.cat" / "3.png")
+    refused(folder, "3.png", "wholly transparent")
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        ("luna.cat/7.mask.png", "masks no photo"),
+        ("luna.cat/1.luna.mask.png", "name it 1.mask.png"),
+        ("luna.cat/1.tom.mask.png", "'tom' is none of ida, luna, rex"),
+        ("luna.cat/masks/1.mask.png", "masks no photo"),
+        ("both/1.mask.png", "name it like 1.luna.mask.png"),
+        ("both/1.ida.mask.png", "add ida to `shows`"),
+        ("both/1.tom.mask.png", "'tom' is none of ida, luna, rex"),
+    ],
+)
+def test_mask_that_would_never_be_used(folder, mask, words):
+    save_picture(folder / "ida.cat" / "1.jpg")
+    save_picture(folder / "both" / "1.jpg")
+    (folder / "cast.yaml").write_text("together: [{image: both/1.jpg, shows: [luna, rex]}]")
+    Cast.load(folder)
+    save_picture(folder / mask, colour="white")
+    refused(folder, mask, words)
+
+
+def test_mask_of_a_photo_that_is_left_out_is_left_out_too(folder):
+    save_picture(folder / "luna.cat" / "2.mask.png", colour="white")
+    (folder / "cast.yaml").write_text("concepts: {luna: {images: luna.cat/1.jpg}}")
+    assert [photo.path.name for photo in Cast.load(folder).concepts[0].photos] == ["1.jpg"]
+
+
+def test_transparency_around_several_says_not_who_is_where(folder):
+    picture = Image.new("RGBA", (64, 64), (255, 0, 0, 0))
+    picture.paste((0, 0, 255, 255), (0, 0, 32, 64))
+    picture.save(save_picture(folder / "both" / "1.png"))
+    (folder / "cast.yaml").write_text("together: [{image: both/1.png, shows: [luna, rex]}]")
+    save_picture(folder / "both" / "1.luna.mask.png", colour="white")
+    refused(folder, "both/1.png is transparent", "1.luna.mask.png")
+    save_picture(folder / "both" / "1.rex.mask.png", colour="white")
+    assert set(Cast.load(folder).together[0].masks) == {"luna", "rex"}
 
 
 def test_prompt_names():
