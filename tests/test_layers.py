@@ -14,7 +14,7 @@ LADDER = (
     + ["pictures", "runfolder", "checkpoint", "run", "scores", "export"]  # the engine
     + ["methods"]  # the papers
     + ["folders", "fields", "progress", "report", "demo", "doctor", "bench"]  # the doors
-    + ["commands", "cli", "ui", "__init__"]
+    + ["benchmarks", "commands", "cli", "ui", "__init__"]
 )
 HOMES = {
     "diffusers": {"base", "attention", "export", "toybox/training"},
