@@ -1,7 +1,7 @@
 """What may learn: recipes that put new weights into a base, and the weights once there."""
 
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -18,6 +18,18 @@ Tensors = dict[str, Tensor]
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 """The projections of every attention layer of a U-Net, as diffusers names them."""
+
+TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
+"""The projections of every attention layer of a text encoder, as transformers names them."""
+
+KEYS_VALUES = ("attn2.to_k", "attn2.to_v")
+"""What a U-Net's cross-attention makes of the words: all that Custom Diffusion trains of it."""
+
+EVERYTHING = ("",)
+"""An ending of every name."""
+
+NETS = {"unet": "U-Net", "text_encoder": "text encoder"}
+"""The networks that may learn, and what people call them."""
 
 
 @runtime_checkable
@@ -100,34 +112,96 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lora:
-    """Low-rank changes of the U-Net's layers whose names end in one of `modules`."""
+    """Low-rank changes of a network's layers whose names end in one of `modules`."""
 
     kind: ClassVar[str] = "lora"
     rank: int
     modules: tuple[str, ...]
+    net: str = "unet"
 
     @contextmanager
     def inside(self, base: Base) -> Generator[Tensors]:
         """Pairs lora_A, lora_B by the name of their layer."""
+        net = base.models[self.net]
         config = LoraConfig(
             r=self.rank, lora_alpha=self.rank, target_modules=list(self.modules), bias="none"
         )
+        learning = [weight for weight in net.parameters() if weight.requires_grad]
         try:
             with torch.random.fork_rng(devices=[]):  # peft draws lora_A from the global generator
-                tuner = LoraModel(base.unet, {"default": config}, "default")
+                tuner = LoraModel(net, {"default": config}, "default")
         except ValueError as error:
-            raise UserError(f"The base's U-Net has no layers {', '.join(self.modules)}.") from error
+            raise absent(self.net, self.modules) from error
+        for weight in learning:  # peft has frozen them
+            weight.requires_grad_(True)
         try:
             yield {
                 name.replace(".default.", "."): tensor
-                for name, tensor in base.unet.named_parameters()
+                for name, tensor in net.named_parameters()
                 if ".lora_" in name
             }
         finally:
             tuner.unload()
 
 
-RECIPES: dict[str, type[Any]] = {recipe.kind: recipe for recipe in (Tokens, Lora)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Full:
+    """The weights themselves of a network's layers whose names end in one of `modules`.
+
+    The embedding table is none of them: of words, only Tokens learn.
+    """
+
+    kind: ClassVar[str] = "full"
+    net: str
+    modules: tuple[str, ...]
+
+    @contextmanager
+    def inside(self, base: Base) -> Generator[Tensors]:
+        """Copies by the names of the originals, which rest meanwhile and come back after."""
+        words = set(base.text_encoder.get_input_embeddings().parameters())
+        owners = {
+            name: owner
+            for name, owner in owned(base.models[self.net], self.modules)
+            if owner.weight not in words
+        }
+        if not owners:
+            raise absent(self.net, self.modules)
+        copies: Tensors = {
+            name: nn.Parameter(owner.weight.detach().clone()) for name, owner in owners.items()
+        }
+        for name, owner in owners.items():
+            setattr(owner.layer, owner.slot, copies[name])
+        try:
+            yield copies
+        finally:
+            for owner in owners.values():
+                setattr(owner.layer, owner.slot, owner.weight)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A weight, and the layer's attribute that holds it."""
+
+    layer: nn.Module
+    slot: str
+    weight: nn.Parameter
+
+
+def owned(net: nn.Module, modules: tuple[str, ...]) -> Iterator[tuple[str, Owner]]:
+    """The weights of a network's layers whose names end in one of `modules`, by their names."""
+    for path, layer in net.named_modules():
+        name = path.replace(".base_layer", "")  # what a LoRA has wrapped keeps its name
+        if name.endswith(modules) and ".lora_" not in path:
+            for slot, weight in layer.named_parameters(recurse=False):
+                yield f"{name}.{slot}", Owner(layer=layer, slot=slot, weight=weight)
+
+
+def absent(net: str, modules: tuple[str, ...]) -> UserError:
+    """What to say where no layer is called so."""
+    return UserError(f"The base's {NETS[net]} has no layers {', '.join(modules)}.")
+
+
+RECIPES: dict[str, type[Any]] = {recipe.kind: recipe for recipe in (Tokens, Lora, Full)}
 """Every kind of weights that can be saved and attached again."""
 
 
@@ -152,8 +226,19 @@ def begun(base: Base, noun: str | None, vectors: int, generator: torch.Generator
 
 
 def lora(base: Base, rank: int, modules: tuple[str, ...], generator: torch.Generator) -> Part:
-    """A LoRA that changes nothing yet: A as peft draws it, but from `generator`, B zero."""
-    part = attached(base, "lora", Lora(rank=rank, modules=modules))
+    """A LoRA of the U-Net that changes nothing yet."""
+    return adapter(base, "lora", Lora(rank=rank, modules=modules), generator)
+
+
+def text_lora(base: Base, rank: int, modules: tuple[str, ...], generator: torch.Generator) -> Part:
+    """A LoRA of the text encoder that changes nothing yet, as Mix-of-Show has one."""
+    recipe = Lora(rank=rank, modules=modules, net="text_encoder")
+    return adapter(base, "text-lora", recipe, generator)
+
+
+def adapter(base: Base, name: str, recipe: Lora, generator: torch.Generator) -> Part:
+    """A LoRA as it begins: A as peft draws it, but from `generator`, B zero."""
+    part = attached(base, name, recipe)
     values = {
         name: nn.init.kaiming_uniform_(
             torch.empty(tensor.shape), a=math.sqrt(5), generator=generator
@@ -163,3 +248,21 @@ def lora(base: Base, rank: int, modules: tuple[str, ...], generator: torch.Gener
         for name, tensor in part.tensors.items()
     }
     return filled(part, values)
+
+
+def keys_values(base: Base) -> Part:
+    """The keys and values of the U-Net's cross-attention (Custom Diffusion, arXiv 2212.04488)."""
+    return attached(base, "keys-values", Full(net="unet", modules=KEYS_VALUES))
+
+
+def unet(base: Base) -> Part:
+    """The whole U-Net (DreamBooth; Break-A-Scene's second phase)."""
+    return attached(base, "unet", Full(net="unet", modules=EVERYTHING))
+
+
+def text_encoder(base: Base) -> Part:
+    """The whole text encoder but for its embedding table (Break-A-Scene's second phase).
+
+    There the table learns along; here every row that is not a concept's stays, bit for bit.
+    """
+    return attached(base, "text-encoder", Full(net="text_encoder", modules=EVERYTHING))
