@@ -1,0 +1,64 @@
+"""Drawings: what the base draws by itself, before it learns."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from groupshot.base import Base
+from groupshot.keep import Kept
+from groupshot.samples.batch import TOGETHER, Batch, Samples, drawn, unmasked
+from groupshot.samples.captions import with_article
+from groupshot.shapes import Latent
+
+
+def priors(base: Base, nouns: set[str], count: int, generator: Generator) -> Kept:
+    """`count` latents of each class, drawn by the base itself: {noun: latents}."""
+    return {
+        noun: own(
+            base,
+            [t.format(with_article(noun)) for t in (base.card.templates * count)[:count]],
+            generator,
+        )
+        for noun in sorted(nouns)
+    }
+
+
+def scenes(base: Base, places: Sequence[str], count: int, generator: Generator) -> Kept:
+    """`count` latents of each place, drawn with nobody asked for: {place: latents}.
+
+    A base that never saw a place without somebody in it, as the toybox's, draws somebody into
+    these too: take `backdrops.emptied` photos there.
+    """
+    return {
+        place: own(base, [base.card.templates[0].format(place)] * count, generator)
+        for place in places
+    }
+
+
+def own(base: Base, prompts: Sequence[str], generator: Generator) -> Latent:
+    """A latent for each prompt, each from a generator of its own."""
+    seeds = torch.randint(2**31, (len(prompts),), generator=generator).tolist()
+    each = [torch.Generator().manual_seed(seed) for seed in seeds]
+    parts = range(0, len(prompts), TOGETHER)
+    return torch.cat(
+        [base.sampled(prompts[i : i + TOGETHER], each[i : i + TOGETHER]) for i in parts]
+    )
+
+
+def prior_batches(base: Base, priors: Mapping[str, Tensor], size: int) -> Samples:
+    """Batches of the base's own pictures, the classes in turn."""
+    classes = sorted(priors)
+    templates = base.card.templates
+
+    def batch(step: int, generator: Generator) -> Batch:
+        turns = [classes[(step * size + j) % len(classes)] for j in range(size)]
+        rows = [drawn(len(priors[noun]), generator) for noun in turns]
+        latents = [priors[noun][i] for noun, i in zip(turns, rows, strict=True)]
+        captions = [
+            templates[i % len(templates)].format(with_article(noun))
+            for noun, i in zip(turns, rows, strict=True)
+        ]
+        return unmasked(torch.stack(latents).to(base.device), tuple(captions))
+
+    return batch

@@ -1,0 +1,67 @@
+"""Subsets of those whom a photo shows, named and masked alone.
+
+Union sampling of Break-A-Scene (Avrahami et al., arXiv 2305.16311, §3.2): whoever is always seen
+with others is so told apart from them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Generator
+
+from groupshot.base import Base
+from groupshot.keep import Kept
+from groupshot.samples.batch import Batch, Samples, drawn, tossed, turns
+from groupshot.samples.crops import crop_masks
+from groupshot.samples.photos import PhotoMask, Shot
+
+T = TypeVar("T")
+
+TEMPLATE = "a photo of {}"
+"""The paper's one prompt, its tokens joined by " and "."""
+
+
+def subset(things: Sequence[T], generator: Generator) -> list[T]:
+    """k ~ U{1..K} of K things, each subset of k as likely, in random order."""
+    count = 1 + drawn(len(things), generator)
+    order = torch.randperm(len(things), generator=generator).tolist()
+    return [things[i] for i in order[:count]]
+
+
+def unions(
+    base: Base,
+    shots: tuple[Shot, ...],
+    views: Kept,
+    masks: Sequence[Mapping[str, PhotoMask]],
+    size: int,
+) -> Samples:
+    """Batches of random subsets of the concepts in a photo, every other one mirrored.
+
+    `views` are `both_ways`; `masks` hold for each shot a mask of each concept that it shows. What
+    a subset leaves out has no mask in its batch, though it is in the picture.
+    """
+    names = tuple(dict.fromkeys(name for shot in shots for name in shot.shows))
+    crops, turn = views["views"], turns(shots)
+    small = crop_masks(masks, names, views["boxes"], crops.shape[-1])
+    pooled = torch.stack([small, small.flip(-1)], dim=2)
+
+    def batch(step: int, generator: Generator) -> Batch:
+        rows = turn(step, size, generator)
+        picked = [drawn(crops.shape[1], generator) for _ in rows]
+        sides = [int(tossed(generator)) for _ in rows]
+        said = [subset(shots[i].shows, generator) for i in rows]
+        shown = torch.tensor([[name in chosen for name in names] for chosen in said])
+        latents = crops[rows, picked, sides].to(base.device)
+        there = pooled[rows, picked, sides] * shown[..., None, None]
+        return Batch(
+            latents=latents,
+            captions=tuple(
+                TEMPLATE.format(" and ".join(f"<{name}>" for name in chosen)) for chosen in said
+            ),
+            names=names,
+            masks=there.to(base.device),
+            valid=torch.ones_like(latents[:, :1]),
+        )
+
+    return batch
