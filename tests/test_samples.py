@@ -6,14 +6,22 @@ from PIL import Image
 from groupshot.cast import Cast
 from groupshot.errors import UserError
 from groupshot.samples import (
+    Shot,
     batches,
     caption,
     cropped,
+    listed,
     nouns,
+    part_of,
     pixels,
+    pooled,
     prior_batches,
     priors,
+    scenes,
     shots,
+    sided,
+    union,
+    unmasked,
     views,
     with_article,
 )
@@ -26,6 +34,14 @@ def seeded(seed=0):
 def test_a_caption_names_everyone():
     assert caption("a photo of {}", ("luna",)) == "a photo of <luna>"
     assert caption("{}", ("luna", "rex", "bay")) == "<luna>, <rex> and <bay>"
+
+
+def test_words_are_put_together():
+    assert listed(["a cat"]) == "a cat"
+    assert listed(["a cat", "<rex>"]) == "a cat and <rex>"
+    assert (
+        sided("<luna>", part_of("rex", "hat")) == "<luna> on the left and <rex>'s hat on the right"
+    )
 
 
 def test_articles():
@@ -116,3 +132,43 @@ def test_a_missing_class_word_says_which_line_to_add(tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "luna/1.png")
     with pytest.raises(UserError, match=r"`luna: \{class: cat\}`"):
         nouns(Cast.load(tmp_path))
+
+
+@pytest.mark.parametrize("size", [(10, 400), (400, 10)])
+def test_a_photo_that_would_have_to_be_enlarged_far_is_named(base, size):
+    small = Shot(picture=Image.new("RGB", size), shows=("luna",), source="luna/7.jpg")
+    with pytest.raises(UserError, match=r"luna/7.jpg is \d+ x \d+, and the base draws 16 x 16"):
+        views(base, (small,), 1, 0.9, seeded())
+    enough = Shot(picture=Image.new("RGB", (11, 400)), shows=("luna",), source="luna/8.jpg")
+    assert views(base, (enough,), 1, 0.9, seeded())["views"].shape == (1, 1, 4, 8, 8)
+
+
+def test_a_smaller_mask_has_the_same_area_whatever_its_details():
+    mask = torch.zeros(1, 2, 8, 8)
+    mask[0, 0, :, 1] = 1
+    mask[0, 1, 3, 3] = 1
+    small = pooled(mask, 2)
+    torch.testing.assert_close(small[0, 0], torch.tensor([[0.25, 0.0], [0.25, 0.0]]))
+    torch.testing.assert_close(small[0, 1], torch.tensor([[1 / 16, 0.0], [0.0, 0.0]]))
+    torch.testing.assert_close(small.mean((2, 3)), mask.mean((2, 3)))
+
+
+def test_a_union_is_where_anyone_is():
+    masks = torch.tensor([[[[1.0, 0.25, 0.0]], [[0.0, 0.5, 0.0]]]])
+    torch.testing.assert_close(union(masks), torch.tensor([[[[1.0, 0.5, 0.0]]]]))
+
+
+def test_a_batch_may_say_nothing_about_where():
+    batch = unmasked(torch.randn(3, 4, 8, 8), ("a",) * 3)
+    assert batch.names == () and batch.masks.shape == (3, 0, 8, 8)
+    torch.testing.assert_close(batch.valid, torch.ones(3, 1, 8, 8))
+
+
+def test_places_are_drawn_by_the_base_with_nobody_asked_for(base, monkeypatch):
+    prompts = []
+    sampled = base.sampled
+    monkeypatch.setattr(base, "sampled", lambda p, g: prompts.extend(p) or sampled(p, g))
+    kept = scenes(base, ["the beach"], 2, seeded())
+    assert kept["the beach"].shape == (2, 4, 8, 8)
+    assert prompts == ["a photo of the beach"] * 2
+    assert not torch.equal(*kept["the beach"])
