@@ -35,7 +35,7 @@ from groupshot.samples import (
 from groupshot.toybox import casts, world
 from groupshot.toybox.casts import EXAMPLES
 
-COLUMNS = 8
+COLUMNS = 6
 """Pictures in a row."""
 
 TINTS = ((230, 60, 60), (60, 110, 230), (60, 170, 80), (230, 170, 40))
@@ -168,7 +168,8 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--cast", choices=("two-cats", "two-dogs-and-robot"), default="two-cats")
     options = parser.parse_args()
-    sheet(rows(options.cast, list(EXAMPLES).index(options.cast))).save(options.file, optimize=True)
+    page = sheet(rows(options.cast, list(EXAMPLES).index(options.cast)))
+    page.save(options.file, optimize=True, quality=85)
 
 
 if __name__ == "__main__":
