@@ -122,18 +122,17 @@ def prepared(base: Base, resolution: int) -> Bench:
 
 
 def kept(way: Callable[[], Scalar]) -> int:
-    """Bytes that a loss keeps for its backward pass."""
-    sizes: dict[int, int] = {}
+    """Bytes that a loss sets aside for its backward pass."""
+    held: list[Tensor] = []  # all to the end, so that no address is used twice
 
     def hold(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        sizes[storage.data_ptr()] = storage.nbytes()
+        held.append(tensor)
         return tensor
 
     with saved_tensors_hooks(hold, lambda tensor: tensor):
-        loss = way()
-    del loss  # until here it held them all, so that no address was used twice
-    return sum(sizes.values())
+        way()
+    storages = [tensor.untyped_storage() for tensor in held]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 class Storing:
