@@ -1,5 +1,6 @@
 """The papers: one file a method, one line here."""
 
+from groupshot.methods.custom_diffusion import CustomDiffusion
 from groupshot.methods.dreambooth import DreamBooth
 from groupshot.methods.textual_inversion import TextualInversion
 from groupshot.run import Method
@@ -7,10 +8,11 @@ from groupshot.run import Method
 METHODS: dict[str, type[Method]] = {
     method.name: method
     for method in (
+        CustomDiffusion,
         DreamBooth,
         TextualInversion,
     )
 }
 """Every method by the name it has on the command line."""
 
-__all__ = ["METHODS", "DreamBooth", "Method", "TextualInversion"]
+__all__ = ["METHODS", "CustomDiffusion", "DreamBooth", "Method", "TextualInversion"]

@@ -1,0 +1,115 @@
+"""Multi-Concept Customization of Text-to-Image Diffusion.
+
+Nupur Kumari, Bingliang Zhang, Richard Zhang, Eli Shechtman, Jun-Yan Zhu. CVPR 2023.
+arXiv 2212.04488.
+
+Of the model, only what cross-attention makes of the words learns: its keys and values, a few
+percent of the weights, beside a new word before each class noun. Photos are shown small on an empty
+canvas and zoomed into, with words for it, and the loss counts only where the photo is; pictures of
+the class are learned beside them.
+
+Where we differ: the class noun behind the new word is copied into the concept's rows and learns
+too; the pictures of the class are drawn by the base, where the paper's are retrieved photos.
+"""
+
+from collections.abc import Generator as Yields
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from groupshot.attention import layers
+from groupshot.base import Base
+from groupshot.cast import Cast
+from groupshot.keep import Keep
+from groupshot.losses import masked_by_area, prior
+from groupshot.run import Stage
+from groupshot.samples import (
+    Batch,
+    nouns,
+    prior_batches,
+    priors,
+    resized,
+    resized_batches,
+    shots,
+)
+from groupshot.weights import keys_values, tokens
+
+Pair = tuple[Batch, Batch]
+"""Photos of the cast, and the base's own pictures of their classes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomDiffusion:
+    """New words and the keys and values of cross-attention are learned, from resized photos."""
+
+    name: ClassVar[str] = "custom-diffusion"
+
+    steps: int = 300
+    """Steps of gradient descent; the paper's code takes 500 for several concepts."""
+    batch: int = 4
+    """Photos a step; the code's 2 on each of 2 GPUs."""
+    vectors: int = 2
+    """Rows of the embedding table for each concept: the code's new word and the class noun."""
+    token_rate: float = 5e-3
+    """Learning rate of the rows; the code has 1e-5 a picture for them and for the weights."""
+    weight_rate: float = 1e-4
+    """Learning rate of the keys and values."""
+    priors: int = 16
+    """Pictures that the base draws of each class before it learns; the paper takes 200."""
+    prior_batch: int = 2
+    """How many of them a step."""
+    prior_weight: float = 1.0
+    """Weight of their loss: the code's 1."""
+    views: int = 12
+    """Different resized views made of each photo."""
+
+    def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Pair]]:
+        """One stage: rows, keys and values together."""
+        photos, classes = shots(cast), nouns(cast)
+        own = keep("priors", lambda g: priors(base, set(classes.values()), self.priors, g))
+        views = keep("views", lambda g: resized(base, photos, self.views, g))
+        rows = tokens(base, classes, self.vectors, keep.seeded("tokens"))
+        projections = keys_values(base)
+        base.attach(begun_alike(base))
+        instances = resized_batches(base, photos, views, self.batch)
+        preserved = prior_batches(base, own, self.prior_batch)
+        yield Stage(
+            name="joint",
+            train={rows: self.token_rate, projections: self.weight_rate},
+            samples=lambda step, g: (instances(step, g), preserved(step, g)),
+            loss=lambda pair, g: self.loss(base, pair, g),
+            steps=self.steps,
+        )
+
+    def loss(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:
+        """Both terms in one pass of the denoiser."""
+        mine, own = pair
+        latents = torch.cat([mine.latents, own.latents])
+        text = base.text(mine.captions + own.captions)
+        guess, target = base.guessed(latents, text, generator)
+        n = len(mine.latents)
+        return {
+            "denoising": masked_by_area(guess[:n], target[:n], mine.valid),
+            "prior": prior(guess[n:], target[n:], self.prior_weight),
+        }
+
+
+@contextmanager
+def begun_alike(base: Base) -> Yields[None]:
+    """Keys and values learn nothing from the first position, which all prompts share.
+
+    The paper's code detaches them there.
+    """
+
+    def hold(module: Any, inputs: Any, output: Tensor) -> Tensor:
+        return torch.cat([output[:, :1].detach(), output[:, 1:]], dim=1)
+
+    with ExitStack() as hooks:
+        for layer in layers(base):
+            for projection in (layer.attention.to_k, layer.attention.to_v):
+                hooks.enter_context(projection.register_forward_hook(hold))
+        yield
