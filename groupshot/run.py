@@ -221,6 +221,7 @@ class Run:
         for part in stage.train:
             if part not in self._learners:
                 self._learners[part] = AdamW(part.tensors.values())
+                self._learners[part].zero_grad()  # what earlier stages left there
                 saved.resumed(part, self._learners[part])
         for part in self._learners:
             for tensor in part.tensors.values():

@@ -47,6 +47,27 @@ class Staged:
         yield stage("both", {rows: 1e-3, adapter: 1e-3})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Early:
+    """Two stages; what the second trains is there, at rest, in the first."""
+
+    name: ClassVar[str] = "early"
+
+    def plan(self, base, cast, keep: Keep) -> Iterator[Stage]:
+        rows = tokens(base, {c.name: c.noun for c in cast.concepts}, 2, keep.seeded("rows"))
+        adapter = lora(base, 2, ATTENTION, keep.seeded("lora"))
+        noise = torch.randn(2, 4, 8, 8, generator=keep.seeded("noise"))
+
+        def loss(latents, generator):
+            guess, target = base.guessed(latents, base.text(["<luna>", "<rex>"]), generator)
+            return {"error": (guess - target).square().mean()}
+
+        for part in (rows, adapter):
+            yield Stage(
+                name=part.name, train={part: 0.1}, samples=lambda k, g: noise, loss=loss, steps=2
+            )
+
+
 @pytest.fixture
 def run(base, two_cats, tmp_path):
     """Makes a run; all go into the same folder unless told otherwise."""
@@ -97,6 +118,14 @@ def test_an_interrupted_run_ends_bit_for_bit_where_the_other_did(run, number):
     left_at(parted, number)
     rest = [step.losses for step in run("parted", resume=True)]
     assert rest == losses[number:]
+    assert_equal(learned(whole.out), learned(parted.out))
+
+
+def test_what_a_part_gathered_before_its_stage_does_not_count(run):
+    whole, parted = run("whole", method=Early()), run("parted", method=Early())
+    losses = [step.losses for step in whole]
+    left_at(parted, 2)
+    assert [step.losses for step in run("parted", method=Early(), resume=True)] == losses[2:]
     assert_equal(learned(whole.out), learned(parted.out))
 
 
