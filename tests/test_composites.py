@@ -5,6 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
+from groupshot.benchmarks.composite_sheet import TINTS, painted
+from groupshot.benchmarks.composites import edges, holes, times
 from groupshot.samples import Backdrop, Rules, collage, composed, composite, part_of, plain
 from groupshot.samples.composites import laid
 from groupshot.samples.cutouts import Cutout, Edges
@@ -227,3 +229,24 @@ def test_composites_become_batches_with_pooled_masks(base):
     assert not batch.masks[:, 1].any()
     areas = [[each.placed[1].mask.mean(), 0, each.placed[0].mask.mean()] for each in made]
     torch.testing.assert_close(batch.masks.mean((2, 3)), torch.tensor(areas, dtype=torch.float32))
+
+
+def test_the_sheet_paints_each_mask_in_its_colour():
+    made = composite([thing("luna", "white", (128, 128))], plain(128), "{}", Rules(), seeded())
+    page = painted(made)
+    left, top, right, bottom = (3 * side for side in made.placed[0].box)
+    assert page.size == (384, 384)
+    assert page.getpixel((left + 1, top + 1)) == TINTS[0]
+    inside = np.array(page.getpixel(((left + right) // 2, (top + bottom) // 2)))
+    assert np.abs(inside - (0.75 * np.array(TINTS[0]) + 0.25 * 255)).max() <= 1
+
+
+def test_the_benchmark_has_a_line_for_everything():
+    lines = [*edges(1), *holes(1), *times(1, 64)]
+    assert [line.split(" at ")[0].split(",")[0] for line in lines] == [
+        *["edge"] * 3,
+        "hole",
+        "cut out",
+        "collage",
+        "composite",
+    ]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from groupshot.benchmarks.composites import CUTS, MASKS, moved, rim_error
 from groupshot.errors import UserError
-from groupshot.samples import Rules, Shot, composite, cut, emptied, plain
+from groupshot.samples import Rules, Shot, composite, cut, emptied, large_enough, plain
 from groupshot.samples.composites import laid
 from groupshot.samples.cutouts import Edges
 from groupshot.samples.mattes import matted
@@ -127,6 +127,16 @@ def test_a_subject_of_a_few_pixels_names_its_photo():
     mask[3:6, 10:14] = True
     with pytest.raises(UserError, match=r"<luna> has only 4 x 3 pixels in luna/3.png"):
         cut(shot(Image.new("RGB", (64, 64))), mask, "luna", "<luna>", 64)
+
+
+def test_parts_can_be_asked_whether_they_are_large_enough():
+    mask = np.zeros((640, 640), bool)
+    mask[10:40, 10:90] = True
+    assert large_enough(mask, 640) and large_enough(mask.astype(float), 640)
+    assert not large_enough(mask, 1000)
+    hair = np.zeros((640, 640), bool)
+    hair[100] = True
+    assert not large_enough(hair, 64)
 
 
 def test_an_emptied_photo_has_no_trace_of_its_subject():

@@ -5,7 +5,7 @@ from groupshot.samples.batch import Batch, Samples, drawn, pooled, tossed, union
 from groupshot.samples.captions import caption, listed, nouns, part_of, sided, with_article
 from groupshot.samples.composites import Composite, Placed, collage, composed, composite
 from groupshot.samples.crops import batches, both_ways, crop_masks, cropped, pixels, views
-from groupshot.samples.cutouts import Cutout, cut
+from groupshot.samples.cutouts import Cutout, cut, large_enough
 from groupshot.samples.drawings import prior_batches, priors, scenes
 from groupshot.samples.photos import PhotoMask, Shot, shots
 from groupshot.samples.resizing import resized, resized_batches
@@ -33,6 +33,7 @@ __all__ = [
     "cut",
     "drawn",
     "emptied",
+    "large_enough",
     "listed",
     "nouns",
     "part_of",

@@ -24,6 +24,9 @@ FULL = 0.95
 SMALLEST = 1 / 12
 """The least that a subject's longer side may have in its photo, as a share of the canvas."""
 
+FEWEST = 16
+"""The least pixels that it may have, in a photo as large as the canvas."""
+
 SEEN = 1 / 255
 """The smallest share of a pixel that can be seen."""
 
@@ -91,12 +94,20 @@ def check(shot: Shot, inside: HardMask, words: str, size: int) -> None:
             f"The mask of {words} covers {inside.mean():.0%} of {shot.source}, so there is "
             "nothing to cut it from: use a photo with some background, or paint a hand mask."
         )
-    left, top, right, bottom = box_of(inside)
-    if max(right - left, bottom - top) < SMALLEST * size:
+    if not large_enough(inside, size):
+        left, top, right, bottom = box_of(inside)
         raise UserError(
             f"{words} has only {right - left} x {bottom - top} pixels in {shot.source}: use a "
             "photo that shows it larger."
         )
+
+
+def large_enough(mask: PhotoMask, size: int) -> bool:
+    """Whether what a mask marks can be shown on a canvas: parts may well be too small or thin."""
+    left, top, right, bottom = box_of(mask > 0.5)
+    longer = max(right - left, bottom - top)
+    scale = min(1.0, size / max(1, longer))
+    return longer >= SMALLEST * size and float((mask > 0.5).sum()) * scale**2 >= FEWEST
 
 
 def closer(

@@ -36,8 +36,8 @@ def light(colours: Colours, weights: Share) -> Light:
 def relit(colours: Colours, old: Light, new: Light, strength: float) -> Colours:
     """Colours moved from one light to another: 0 leaves them, 1 follows the place wholly.
 
-    Their luminance goes the way that the surroundings' mean and spread went; hue stays. So what
-    returns to its own place looks as before, and a dark cat stays darker than a bright one.
+    Their luminance goes the way that the surroundings' mean and spread go, within bounds; hue
+    stays. So light like the old one changes nothing, and a dark cat stays darker than a bright one.
     """
     if min(old.spread, new.spread) < EVEN or strength == 0:
         return colours

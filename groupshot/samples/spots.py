@@ -31,8 +31,7 @@ EVERYWHERE, LEFT, RIGHT = (0.0, 1.0), (0.0, 0.5), (0.5, 1.0)
 class Rules:
     """What is drawn at random about things on a canvas, and what is not allowed.
 
-    No paper says how its pictures are laid out; these defaults are ours, and methods have fields
-    for what matters to them.
+    Neither CLIF nor FaR says how its pictures are laid out: the defaults are ours.
     """
 
     size: Interval = (0.35, 0.6)
