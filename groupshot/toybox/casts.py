@@ -6,8 +6,8 @@
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -19,53 +19,132 @@ from groupshot.toybox.world import Identity
 
 TRUTH = "cast.json"
 """The file beside cast.yaml that holds each concept's attributes, for the judge alone."""
+TRUE_MASKS = "truth"
+"""The folder beside it with true masks, PHOTO.NAME.png; nothing that learns looks there."""
+TOGETHER = "together"
+"""The folder of the photos that show several at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A drawn photo, and whom it shows."""
+
+    picture: world.Picture
+    shows: Mapping[str, int]
+    """By name, from left to right, the number in `picture.owners`; 0 is the background."""
+
+
+Album = Mapping[str, Snapshot]
+"""Photos by their paths inside the cast's folder: NAME/1.png, together/1.png."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Troupe:
+    """A cast of the world's making."""
+
+    people: Mapping[str, Identity]
+    album: Album
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Concepts that are backgrounds, and of which kind."""
+    variant: str = ""
+    """What is special about it among the casts of its suite."""
 
 
 def photographed(
-    rng: np.random.Generator, people: Sequence[Identity], n: int
+    rng: np.random.Generator, people: Sequence[Identity], n: int, **fixed: Any
 ) -> list[world.Picture]:
-    """n pictures of the people together, each on another background."""
+    """n pictures of the people together, each on another background unless one is `fixed`."""
     backgrounds = [str(b) for b in rng.permutation(world.BACKGROUNDS)[:n]]
     order = [rng.permutation(len(people)) for _ in range(n)]
     return [
-        world.draw(world.staged(rng, [people[i] for i in who], background=place))
+        world.draw(world.staged(rng, [people[i] for i in who], **{"background": place, **fixed}))
         for who, place in zip(order, backgrounds, strict=True)
     ]
 
 
-def save_apart(folder: Path, people: Mapping[str, Identity], *, seed: int, n: int = 5) -> None:
-    """A cast in which everyone has a folder of pictures of their own."""
+def snapshot(
+    picture: world.Picture, people: Mapping[str, Identity], place: str | None = None
+) -> Snapshot:
+    """A photo that shows people, named from left to right, and perhaps a concept behind them.
+
+    Of two of one class, who is always seen with the other, nothing but their order tells which is
+    which.
+    """
+    there = [placed.identity for placed in picture.scene.characters]
+    owners = {name: there.index(who) + 1 for name, who in people.items()}
+    middles = {name: np.nonzero(picture.owners == i)[1].mean() for name, i in owners.items()}
+    shows = {name: owners[name] for name in sorted(owners, key=middles.__getitem__)}
+    return Snapshot(picture=picture, shows=shows | ({place: 0} if place else {}))
+
+
+def apart(people: Mapping[str, Identity], seed: tuple[int, ...], n: int = 5, **fixed: Any) -> Album:
+    """A folder of photos for each, alone in them; whoever joins later changes nobody's photos."""
+    album: dict[str, Snapshot] = {}
     for k, (name, who) in enumerate(people.items()):
-        rng = np.random.default_rng((seed, k))
-        save_pictures(folder / name, photographed(rng, [who], n))
-    save_truth(folder, people, [])
+        pictures = photographed(np.random.default_rng((*seed, k)), [who], n, **fixed)
+        album |= numbered(name, [snapshot(picture, {name: who}) for picture in pictures])
+    return album
 
 
-def save_together(folder: Path, people: Mapping[str, Identity], *, seed: int, n: int = 5) -> None:
-    """A cast in which everyone is in every picture."""
-    rng = np.random.default_rng((seed, len(people)))
-    paths = save_pictures(folder / "together", photographed(rng, list(people.values()), n))
-    shows = [{"image": f"together/{path.name}", "shows": list(people)} for path in paths]
-    save_truth(folder, people, shows)
+def together(
+    people: Mapping[str, Identity], seed: tuple[int, ...], n: int = 5, **fixed: Any
+) -> Album:
+    """Photos that show everyone."""
+    rng = np.random.default_rng((*seed, len(people)))
+    pictures = photographed(rng, list(people.values()), n, **fixed)
+    return numbered(TOGETHER, [snapshot(picture, people) for picture in pictures])
 
 
-def save_pictures(folder: Path, pictures: Sequence[world.Picture]) -> list[Path]:
-    """Numbered PNG files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{i + 1}.png" for i in range(len(pictures))]
-    for path, picture in zip(paths, pictures, strict=True):
-        Image.fromarray(picture.image).save(path, optimize=True)
-    return paths
+def numbered(folder: str, photos: Sequence[Snapshot]) -> Album:
+    """Photos as PNG files of a folder."""
+    return {f"{folder}/{i + 1}.png": photo for i, photo in enumerate(photos)}
 
 
-def save_truth(folder: Path, people: Mapping[str, Identity], shows: list[dict[str, Any]]) -> None:
-    """cast.yaml for the user's eyes, and the judge's file."""
-    listing: dict[str, Any] = {"concepts": {name: {"class": p.kind} for name, p in people.items()}}
-    if shows:
-        listing["together"] = shows
-    (folder / "cast.yaml").write_text(yaml.safe_dump(listing, sort_keys=False))
-    truth = {name: asdict(who) for name, who in people.items()}
+def save(folder: Path, troupe: Troupe) -> None:
+    """The photos, cast.yaml for the user's eyes, and the judge's file."""
+    for path, photo in troupe.album.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo.picture.image).save(folder / path, optimize=True)
+    (folder / "cast.yaml").write_text(yaml.safe_dump(listing(troupe), sort_keys=False))
+    truth = {name: asdict(who) for name, who in troupe.people.items()}
     (folder / TRUTH).write_text(json.dumps(truth, indent=2) + "\n")
+
+
+def save_true_masks(folder: Path, album: Album) -> None:
+    """Beside a saved cast: where in each photo each concept is, for the judge alone."""
+    for path, photo in album.items():
+        for name, owner in photo.shows.items():
+            save_mask(folder / TRUE_MASKS / masked(path, name), photo.picture.owners == owner)
+
+
+def save_hand_masks(folder: Path, album: Album) -> None:
+    """In a saved cast: the same masks where a user would lay them by hand."""
+    for path, photo in album.items():
+        for name, owner in photo.shows.items():
+            shared = path.startswith(f"{TOGETHER}/")
+            file = PurePosixPath(path).with_suffix(f".{name}.mask.png" if shared else ".mask.png")
+            save_mask(folder / file, photo.picture.owners == owner)
+
+
+def masked(path: str, name: str) -> str:
+    """Where the true mask of a concept in a photo lies: luna/1.luna.png for luna/1.png."""
+    return str(PurePosixPath(path).with_suffix(f".{name}.png"))
+
+
+def save_mask(file: Path, mask: np.ndarray) -> None:
+    """White where the concept is."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mask).save(file, optimize=True)
+
+
+def listing(troupe: Troupe) -> dict[str, Any]:
+    """What stands in cast.yaml."""
+    concepts: dict[str, Any] = {name: {"class": who.kind} for name, who in troupe.people.items()}
+    for name, kind in troupe.places.items():
+        concepts[name] = {"class": kind, "kind": "background"}
+    shared = {k: p for k, p in troupe.album.items() if k.startswith(f"{TOGETHER}/")}
+    rows = [{"image": path, "shows": list(photo.shows)} for path, photo in shared.items()]
+    return {"concepts": concepts} | ({"together": rows} if rows else {})
 
 
 def truth(folder: Path) -> dict[str, Identity]:
@@ -116,8 +195,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder: Path = parser.parse_args().folder
     for seed, (name, people) in enumerate(EXAMPLES.items()):
-        save = save_together if name == "inseparable" else save_apart
-        save(folder / name, people, seed=seed)
+        album = (together if name == "inseparable" else apart)(people, (seed,))
+        save(folder / name, Troupe(people=people, album=album))
     save_world(folder / "world.png")
 
 
