@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from groupshot.run import Step as Step
     from groupshot.run import train as train
     from groupshot.runfolder import Trained as Trained
+    from groupshot.scores.evaluation import Evaluation as Evaluation
+    from groupshot.scores.evaluation import evaluate as evaluate
 
 HOMES = {
     "Base": "groupshot.base",
     "Cast": "groupshot.cast",
+    "Evaluation": "groupshot.scores.evaluation",
     "Run": "groupshot.run",
     "Step": "groupshot.run",
     "Trained": "groupshot.runfolder",
     "UserError": "groupshot.errors",
+    "evaluate": "groupshot.scores.evaluation",
     "generate": "groupshot.pictures",
     "train": "groupshot.run",
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from miniature import save_miniature
 from PIL import Image
+from worldly import save_worldly
 
 from groupshot.base import Base
 from groupshot.cast import Cast
@@ -49,6 +50,12 @@ def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def base(base_folder: Path) -> Base:
     """That base, loaded: it predicts noise. Whoever borrows it gives it back as it was."""
     return loaded(base_folder)
+
+
+@pytest.fixture(scope="session")
+def world_base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base as small that knows all words of the world, and has a CLIP pair of its own."""
+    return save_worldly(tmp_path_factory.mktemp("worldly"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,91 @@
+"""CLIP-T and CLIP-I, what the papers report: with the pair that the base itself was made with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from groupshot.base import Base, folder
+from groupshot.cast import Cast
+from groupshot.files import load_tensors
+from groupshot.samples import with_article
+from groupshot.scores.asks import Drawn
+
+PROJECTION = "text_projection/model.safetensors"
+"""The file in a base's folder that maps its text encoder's summary to where pictures are."""
+UNKNOWN = "thing"
+"""What a concept without a class word is called."""
+
+
+@runtime_checkable
+class Pair(Protocol):
+    """Whoever can say how near prompts and pictures are to each other."""
+
+    def said(self, prompts: Sequence[str]) -> Tensor:
+        """A unit vector for each prompt, [b, d]."""
+        ...
+
+    def seen(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """A unit vector for each picture, [b, d]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPair:
+    """A base's text encoder and vision tower, and what brings both together."""
+
+    base: Base
+    projection: Tensor
+
+    @torch.no_grad()
+    def said(self, prompts: Sequence[str]) -> Tensor:
+        """What the text encoder, as it stands, makes of prompts."""
+        pooled = self.base.text_encoder(self.base.ids(prompts)).pooler_output
+        return F.normalize(pooled @ self.projection.T, dim=-1)
+
+    @torch.no_grad()
+    def seen(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """What the vision tower makes of pictures."""
+        pipe: Any = self.base.pipe
+        pixels = pipe.feature_extractor(list(pictures), return_tensors="pt").pixel_values
+        return F.normalize(pipe.image_encoder(pixels.to(self.base.device)).image_embeds, dim=-1)
+
+
+def pair_of(base: Base) -> Pair | None:
+    """The pair of a base that has one: a vision tower, and the projection beside it."""
+    file = folder(base.source) / PROJECTION
+    if base.pipe.image_encoder is None or not file.is_file():
+        return None
+    return OwnPair(base=base, projection=load_tensors(file)[0]["weight"].to(base.device))
+
+
+def alignments(pair: Pair, cast: Cast, drawn: Drawn) -> tuple[float, float]:
+    """CLIP-T and CLIP-I of what was drawn of a cast, as mean cosines.
+
+    CLIP-T of a picture and its prompt, with a class word for every new one; CLIP-I of a picture and
+    every photo of each concept that it was asked to show. Custom Diffusion's text alignment is 2.5
+    times CLIP-T.
+    """
+    classes = {c.name: with_article(c.noun or UNKNOWN) for c in cast.concepts}
+    photos = {name: pair.seen(of).mean(0) for name, of in photos_by_name(cast).items()}
+    told: list[float] = []
+    shown: list[float] = []
+    for ask, pictures in drawn.items():
+        seen = pair.seen(pictures)
+        told += (seen @ pair.said([ask.worded({n: classes[n] for n in ask.names})])[0]).tolist()
+        shown += [(seen @ photos[name]).mean().item() for name in ask.names]
+    return fmean(told), fmean(shown)
+
+
+def photos_by_name(cast: Cast) -> dict[str, list[Image.Image]]:
+    """Every photo that shows a concept, by the concept."""
+    photos = {concept.name: [p.image() for p in concept.photos] for concept in cast.concepts}
+    for shared in cast.together:
+        for name in shared.shows:
+            photos[name].append(shared.photo.image())
+    return photos
