@@ -1,0 +1,80 @@
+"""Figures: means over cells, how far they spread, and whether one row is better than another."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from groupshot.bench.cells import Line
+
+CONFIDENCE = 0.95
+RESAMPLES = 9999
+FEWEST = 3
+"""Cells of which anything can be said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A score over casts and seeds."""
+
+    mean: float
+    spread: float | None
+    """Standard deviation over cells; None of a single one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How much one row's score is above another's, over the cells that both have."""
+
+    mean: float
+    low: float
+    high: float
+    """Ends of the 95 % interval of the mean, by a paired bootstrap."""
+
+    @property
+    def clear(self) -> bool:
+        """Whether 0 is not among what it may be."""
+        return self.low > 0 or self.high < 0
+
+
+def figure(values: Iterable[float | None]) -> Figure | None:
+    """Mean and spread of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    return Figure(mean=fmean(known), spread=stdev(known) if len(known) > 1 else None)
+
+
+def difference(one: Sequence[Line], other: Sequence[Line], key: str) -> Difference | None:
+    """One row's score less another's; None where they share fewer cells than `FEWEST`."""
+    values = by_place(one, key), by_place(other, key)
+    apart = [values[0][place] - values[1][place] for place in values[0] if place in values[1]]
+    if len(apart) < FEWEST:
+        return None
+    low, high = interval(apart)
+    return Difference(mean=fmean(apart), low=low, high=high)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Where the mean of such values lies, by the percentiles of resampled means."""
+    found: Any = bootstrap(
+        (np.array(values),),
+        np.mean,
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def by_place(lines: Iterable[Line], key: str) -> dict[tuple[int, int, int], float]:
+    """A score by cast, size and seed, where it is known."""
+    return {
+        (line["cast"], line["concepts"], line["seed"]): line[key]
+        for line in lines
+        if line[key] is not None
+    }

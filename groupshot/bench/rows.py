@@ -1,0 +1,140 @@
+"""Rows: how a cell is learned, drawn and judged, and how the ceilings are."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from groupshot.base import Base, quiet
+from groupshot.bench import results
+from groupshot.bench.cells import Cell, Line, Terms
+from groupshot.bench.contenders import WORDS, WORLD
+from groupshot.bench.processes import peak_mb
+from groupshot.bench.suites import SUITES, cast_in
+from groupshot.files import save_json
+from groupshot.folders import filled
+from groupshot.progress import watched
+from groupshot.run import Run
+from groupshot.scores import scenes
+from groupshot.scores.asks import Drawn, asks
+from groupshot.scores.evaluation import (
+    Appraisal,
+    Judged,
+    Panel,
+    appraised,
+    portraits,
+    run_appraised,
+)
+from groupshot.scores.prior import Shelf
+
+LINE, PICTURES = "line.json", "pictures.json"
+"""What is in a cell's folder, besides the pictures and the run."""
+QUALITY = 90
+"""Of the pictures that are kept to be looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What learning took."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    peak_mb: float
+
+
+def finished(cell: Cell, terms: Terms, out: Path) -> Line:
+    """Make a cell, whole or not at all, and give its line."""
+    quiet()
+    began = time.monotonic()
+    troupe = SUITES[cell.suite].troupe(cell.cast, cell.concepts)
+    cast = cast_in(out / cell.cast_folder, troupe, cell.contender.hand_masks)
+    base = Base.load(terms.base)
+    base.precision = terms.precision or base.faster()
+    shelf = Shelf(folder=out / "untouched", pictures=terms.amount.prior)
+    with filled(out / cell.folder) as folder:
+        made, cost = row(cell, terms, Panel.of(cast, base), base, shelf, folder)
+        scores = asdict(made.evaluation) | {"variant": troupe.variant}
+        taken = {"all_seconds": time.monotonic() - began, "precision": base.precision}
+        line = ordered(cell.line | scores | asdict(cost) | terms.line | taken)
+        save_pictures(folder, made)
+        save_json(folder / LINE, line)
+    return line
+
+
+def row(
+    cell: Cell, terms: Terms, panel: Panel, base: Base, shelf: Shelf, out: Path
+) -> tuple[Appraisal, Cost]:
+    """A cell's pictures and scores, and what they cost."""
+    each = terms.amount.each
+    if cell.contender.method == WORLD:
+        cost, drawn = Cost(peak_mb=peak_mb()), drawings(panel, each)
+        return appraised(panel, drawn), cost
+    if cell.contender.method == WORDS:
+        cost, drawn = Cost(peak_mb=peak_mb()), told(base, panel, each)
+        return appraised(without_marks(panel), drawn), cost
+    began = time.monotonic()
+    run = Run(panel.cast, method=cell.contender.built(), base=base, out=out / "run", seed=cell.seed)
+    steps = sum(1 for _ in watched(run))
+    cost = Cost(steps=steps, seconds=time.monotonic() - began, peak_mb=peak_mb())
+    return run_appraised(run.trained(), panel, terms.amount, shelf), cost
+
+
+def told(base: Base, panel: Panel, each: int) -> Drawn:
+    """What the base makes of every ask when it is told all about everyone."""
+    return portraits(base, panel.cast, each, lambda ask: scenes.described(ask, panel.people))
+
+
+def drawings(panel: Panel, each: int) -> Drawn:
+    """What the world makes of every ask."""
+    return {ask: scenes.clear_pictures(ask, panel.people, each) for ask in asks(panel.cast)}
+
+
+def without_marks(panel: Panel) -> Panel:
+    """A panel that asks for nothing but what words can say."""
+    truth = {
+        name: {key: value for key, value in own.items() if key != "mark"}
+        for name, own in panel.truth.items()
+    }
+    return replace(panel, truth=truth)
+
+
+def ordered(line: Line) -> Line:
+    """A line as every line is, all to four digits behind the point."""
+    return {key: rounded(line[key]) for key in (*results.KEYS, *results.BESIDE)}
+
+
+def rounded(value: Any) -> Any:
+    """The same with rounded numbers, wherever they are."""
+    if isinstance(value, Mapping):
+        return {key: rounded(each) for key, each in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def save_pictures(folder: Path, made: Appraisal) -> None:
+    """Every picture as a small file, and what the judge said of each."""
+    pictures = [picture for drawn in made.drawn.values() for picture in drawn]
+    said: list[dict[str, Any]] = []
+    for i, (picture, judged) in enumerate(zip(pictures, made.judged, strict=True)):
+        file = f"{i:03d}.webp"
+        picture.save(folder / file, quality=QUALITY)
+        said.append({"file": file, **verdict(judged)})
+    save_json(folder / PICTURES, said)
+
+
+def verdict(judged: Judged) -> dict[str, Any]:
+    """What the judge said of one picture, as a JSON value."""
+    like, ask = judged.likeness, judged.ask
+    return {
+        "prompt": ask.prompt,
+        "degree": ask.degree,
+        "asked": ask.asked,
+        "names": ask.names,
+        "all_right": like.all_right,
+        "present": like.present,
+        "identity": like.identity,
+        "mixed": like.mixed,
+        "faults": like.faults,
+        "background": judged.background,
+        "relation": judged.relation,
+    }

@@ -1,0 +1,130 @@
+"""The bench at work: what is missing is made, and how long that will take is said before."""
+
+import shutil
+import sys
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from groupshot import files
+from groupshot.bench import results, rows
+from groupshot.bench.cells import Cell, Line, Plan, Terms, cell_of, is_of
+from groupshot.bench.chart import chart
+from groupshot.bench.markdown import document
+from groupshot.bench.page import page
+from groupshot.bench.processes import apart
+from groupshot.bench.sections import sections
+from groupshot.folders import check_writable
+
+TABLE, PAGE = "table.md", "page.html"
+
+
+def benched(plan: Plan, terms: Terms, out: Path) -> list[Line]:
+    """Make what is missing of a plan, and show all that is there; the lines of the plan's cells."""
+    check_writable(out)
+    file = out / results.FILE
+    cells = list(plan.cells())
+    done = finished(cells, terms, out)
+    for cell in [cell for cell in cells if cell.folder not in done]:
+        written = results.read(file)
+        say(f"{len(done)} of {len(cells)} cells are finished; {forecast(cells, done, written)}")
+        say(f"now {cell}")
+        swept(out / cell.folder)
+        done[cell.folder] = apart(rows.finished, cell, settled(terms, written), out)
+        results.append(file, done[cell.folder])
+        show(terms, out)
+    show(terms, out)
+    return [done[cell.folder] for cell in cells]
+
+
+def show(terms: Terms, out: Path) -> None:
+    """Write tables and page about all lines that can be compared with each other."""
+    like = [line for line in results.read(out / results.FILE) if same(terms.line, line)]
+    lines = list({cell_of(line).folder: line for line in like}.values())
+    told = sections(lines)
+    save_text(out / TABLE, document(told))
+    save_text(out / PAGE, page(told, lines, out))
+    for section in told:
+        if section.curves:
+            save_text(out / f"{section.suite}.svg", chart(list(section.curves.values())))
+
+
+def save_text(file: Path, text: str) -> None:
+    """Write a file of text."""
+    with files.written(file) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def finished(cells: Iterable[Cell], terms: Terms, out: Path) -> dict[Path, Line]:
+    """The lines of cells that need not be made again, by the cells' folders.
+
+    Where a bench was ended between a cell and its line, the line is added.
+    """
+    file = out / results.FILE
+    written = results.read(file)
+    found: dict[Path, Line] = {}
+    for cell in cells:
+        lines = [line for line in written if is_of(line, cell, terms)]
+        kept = out / cell.folder / rows.LINE
+        if not lines and kept.is_file() and is_of(line := files.load_json(kept), cell, terms):
+            results.append(file, line)
+            lines = [line]
+        if lines:
+            found[cell.folder] = lines[-1]
+    return found
+
+
+def settled(terms: Terms, written: Iterable[Line]) -> Terms:
+    """The terms, with the precision that cells on them were made with before."""
+    known = [line for line in written if same(terms.line, line)]
+    return replace(terms, precision=known[0]["precision"]) if known else terms
+
+
+def swept(folder: Path) -> None:
+    """Remove what an ended bench has left of a cell."""
+    for draft in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(draft)
+
+
+def forecast(cells: Sequence[Cell], done: Container[Path], written: Sequence[Line]) -> str:
+    """How long the missing cells will take, by those that are finished."""
+    if not written:
+        return "how long the others take is known once the first is"
+    left = sum(seconds(cell, written) for cell in cells if cell.folder not in done)
+    return f"the others take about {in_words(left)}"
+
+
+LIKES = (
+    ("suite", "method", "fields", "concepts"),
+    ("method", "fields", "concepts"),
+    ("method", "concepts"),
+    ("method",),
+    ("suite",),
+    (),
+)
+"""In what cells are like each other, the most like first."""
+
+
+def seconds(cell: Cell, written: Sequence[Line]) -> float:
+    """How long a cell will take: as long as those that are the most like it."""
+    alike = ({key: cell.line[key] for key in keys} for keys in LIKES)
+    near = ([line for line in written if same(each, line)] for each in alike)
+    return fmean(line["all_seconds"] for line in next(lines for lines in near if lines))
+
+
+def same(values: Mapping[str, Any], line: Line) -> bool:
+    """Whether a line has these values."""
+    return all(line[key] == value for key, value in values.items())
+
+
+def in_words(seconds: float) -> str:
+    """A time as people say it."""
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def say(words: str) -> None:
+    """Tell whoever waits."""
+    print(words, file=sys.stderr, flush=True)

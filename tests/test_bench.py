@@ -1,0 +1,450 @@
+"""The bench: what is compared, what it costs to go on, and what people see of it."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+import pytest
+from PIL import Image
+
+from groupshot.base import Base
+from groupshot.bench import results, rows, work
+from groupshot.bench.cells import Cell, Line, Plan, Terms, cell_of, is_of
+from groupshot.bench.chart import chart
+from groupshot.bench.contenders import CEILINGS, Contender, contenders
+from groupshot.bench.figures import Figure, difference, figure
+from groupshot.bench.markdown import document, written
+from groupshot.bench.processes import apart, peak_mb
+from groupshot.bench.sections import sections
+from groupshot.bench.suites import cast_in, suites
+from groupshot.cast import Cast
+from groupshot.cli import main
+from groupshot.errors import UserError
+from groupshot.keep import Keep
+from groupshot.methods import METHODS, DreamBooth
+from groupshot.run import Stage
+from groupshot.scores.evaluation import Amount
+from groupshot.toybox.troupes import ACROSS, ONE_STYLE, entangled
+
+TINY = Amount(each=1, prior=2)
+TERMS = Terms(base="toybox", weights="abc", amount=TINY)
+TI, DB = Contender(method="textual-inversion"), Contender(method="dreambooth")
+
+
+def cell(contender: Contender = TI, **changed: object) -> Cell:
+    plain = Cell(suite="pairs", contender=contender, cast=0, seed=0, concepts=2)
+    return replace(plain, **changed)  # type: ignore[arg-type]
+
+
+def line(of: Cell, all_right: float = 0.5, **changed: object) -> Line:
+    scores = dict.fromkeys(results.KEYS[5:], 0.25) | {"all_right": all_right, "mask_iou": None}
+    marks = {key: all_right for key in ("present", "identity", "mixed", "all_right", "prompt")}
+    beside = {
+        "variant": (ONE_STYLE, ACROSS)[of.cast % 2],
+        "pictures": 12,
+        "degrees": {"side by side": marks, "occlusion": marks},
+        "asked": {"two": marks},
+        "precision": "fp32",
+        "all_seconds": 60.0,
+    }
+    return of.line | scores | {"steps": 300} | TERMS.line | beside | changed
+
+
+# what is compared
+
+
+def test_contenders_may_carry_fields():
+    found = contenders("dreambooth, dreambooth[steps=2,rank=4] ,textual-inversion[rate=1e-4]")
+    assert [each.label for each in found] == [
+        "dreambooth",
+        "dreambooth[steps=2,rank=4]",
+        "textual-inversion[rate=0.0001]",
+    ]
+    assert found[1].fields == {"steps": 2, "rank": 4}
+    assert found[1].built() == DreamBooth(steps=2, rank=4)
+    assert contenders("dreambooth,dreambooth") == [DB]
+
+
+def test_a_field_of_several_values_keeps_its_commas():
+    (found,) = contenders("dreambooth[modules=to_k,to_v,steps=2]")
+    assert found.fields == {"modules": ["to_k", "to_v"], "steps": 2}
+    assert found.built() == DreamBooth(modules=("to_k", "to_v"), steps=2)
+    assert contenders(found.label) == [found]
+    assert json.loads(json.dumps(found.fields)) == found.fields
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("dreamboth", "try dreambooth"),
+        ("dreambooth[step=2]", "try steps"),
+        ("dreambooth[steps=two]", "steps takes a whole number"),
+        ("dreambooth[steps=2", "names no methods"),
+        ("", "names nobody"),
+        ("world", "there is no method 'world'"),
+    ],
+)
+def test_mistakes_in_methods(typed, words):
+    with pytest.raises(UserError, match=re.escape(words)):
+        contenders(typed)
+
+
+def test_suites_are_known_by_name():
+    assert suites("trios, pairs,trios") == ["trios", "pairs"]
+    with pytest.raises(UserError, match="there is no suite 'pair'"):
+        suites("pair")
+
+
+def test_a_plan_is_every_cast_with_every_contender():
+    plan = Plan(suites=["pairs"], contenders=[TI, *CEILINGS], casts=range(5, 7), seeds=2)
+    told = [(each.contender.label, each.cast, each.seed) for each in plan.cells()]
+    for cast in (5, 6):
+        assert [(label, seed) for label, one, seed in told if one == cast] == [
+            ("textual-inversion", 0),
+            ("textual-inversion", 1),
+            ("world", 0),
+            ("words", 0),
+        ]
+
+
+def test_a_crowd_is_a_cell_for_each_size():
+    plan = Plan(suites=["crowd"], contenders=[TI], casts=range(1), seeds=1)
+    assert [each.concepts for each in plan.cells()] == [2, 4, 6, 8, 10]
+    assert len({each.folder for each in plan.cells()}) == 5
+
+
+def test_a_line_counts_only_for_its_own_cell_on_the_same_terms():
+    mine = cell(Contender(method="dreambooth", fields={"rank": 4}))
+    assert is_of(line(mine), mine, TERMS)
+    assert cell_of(json.loads(json.dumps(line(mine)))) == mine
+    for other in (
+        cell(DB),
+        replace(mine, cast=1),
+        replace(mine, seed=1),
+        replace(mine, suite="trios"),
+    ):
+        assert not is_of(line(mine), other, TERMS)
+    assert not is_of(line(mine), mine, replace(TERMS, weights="def"))
+    assert not is_of(line(mine), mine, replace(TERMS, amount=Amount()))
+
+
+# results.jsonl
+
+
+def test_a_line_that_was_cut_short_is_not_there_and_the_next_is_whole(tmp_path):
+    file = tmp_path / "out" / results.FILE
+    assert results.read(file) == []
+    one, two = line(cell()), line(cell(DB))
+    results.append(file, one)
+    with file.open("a") as opened:
+        opened.write(json.dumps(two)[:90])
+    assert results.read(file) == [one]
+    results.append(file, two)
+    assert results.read(file) == [one, two]
+    assert file.read_text().count("\n") == 3
+
+
+def test_lines_of_another_making_are_passed_over(tmp_path):
+    file = tmp_path / results.FILE
+    file.write_text('[1]\n{"suite": "pairs"}\nnull\n')
+    assert results.read(file) == []
+
+
+# figures
+
+
+def test_means_and_spreads_are_of_what_is_known():
+    known = figure([0.25, None, 0.75])
+    assert known is not None
+    assert (known.mean, known.spread) == (0.5, pytest.approx(0.125**0.5))
+    assert figure([0.2]) == Figure(mean=0.2, spread=None)
+    assert figure([None]) is None
+
+
+def lines(contender: Contender, values: list[float]) -> list[Line]:
+    return [line(cell(contender, cast=i), value) for i, value in enumerate(values)]
+
+
+def test_a_difference_is_clear_where_its_interval_excludes_nothing():
+    low = lines(TI, [0.1, 0.2, 0.3, 0.2, 0.1, 0.3])
+    high = lines(DB, [0.4, 0.4, 0.7, 0.5, 0.3, 0.6])
+    apart = difference(high, low, "all_right")
+    assert apart is not None
+    assert apart.mean == pytest.approx(1.7 / 6)
+    assert 0.2 <= apart.low < apart.mean < apart.high <= 0.4
+    assert apart.clear
+    noisy = difference(lines(DB, [0.0, 0.5, 0.1, 0.4, 0.0, 0.5]), low, "all_right")
+    assert noisy is not None
+    assert not noisy.clear
+    same = difference(low, low, "all_right")
+    assert same is not None
+    assert (same.low, same.high, same.clear) == (0, 0, False)
+
+
+def test_a_difference_is_paired_by_cast_and_seed():
+    one = lines(TI, [0.1, 0.5, 0.9])
+    other = list(reversed(lines(DB, [0.2, 0.6, 1.0]))) + [line(cell(DB, cast=9), 0.0)]
+    apart = difference(other, one, "all_right")
+    assert apart is not None
+    assert (apart.low, apart.high) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert difference(one[:2], other, "all_right") is None, "of two cells nothing can be said"
+    assert difference(one, other, "mask_iou") is None
+
+
+# processes
+
+
+def test_a_cell_has_a_process_of_its_own():
+    assert apart(os.getpid) != os.getpid()
+    assert 1 < apart(peak_mb) < peak_mb(), "without the memory of the one that asked"
+
+
+def test_what_is_raised_there_is_raised_here():
+    with pytest.raises(UserError, match="no suite 'duos'"):
+        apart(suites, "duos")
+
+
+def test_a_process_that_is_ended_is_told_of():
+    with pytest.raises(UserError, match="for want of memory"):
+        apart(os._exit, 1)
+
+
+# going on
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
+    """The cells that are made, without making them: each has a line, and a file in its folder."""
+    done: list[Cell] = []
+
+    def pretended(of: Cell, terms: Terms, out: Path) -> Line:
+        done.append(of)
+        told = line(of, **terms.line, precision=terms.precision or "bf16")
+        rows.save_json(out / of.folder / rows.LINE, told)
+        return told
+
+    monkeypatch.setattr(rows, "finished", pretended)
+    monkeypatch.setattr(work, "apart", lambda task, *args: rows.finished(*args))
+    return done
+
+
+PLAN = Plan(suites=["pairs"], contenders=[TI, DB], casts=range(2), seeds=1)
+
+
+def test_a_second_run_makes_only_what_is_missing(made, tmp_path, capsys):
+    work.benched(PLAN, TERMS, tmp_path)
+    assert len(made) == 4
+    assert "once the first is" in capsys.readouterr().err
+    more = replace(PLAN, contenders=[*PLAN.contenders, *CEILINGS])
+    told = work.benched(more, TERMS, tmp_path)
+    assert [str(each) for each in made[4:]] == [
+        f"pairs · {label} · cast {cast} · seed 0" for cast in (0, 1) for label in ("world", "words")
+    ]
+    assert len(told) == 8
+    assert "4 of 8 cells are finished; the others take about 4 min" in capsys.readouterr().err
+    work.benched(more, TERMS, tmp_path)
+    assert len(made) == 8
+
+
+def test_other_weights_or_amounts_are_other_cells(made, tmp_path):
+    work.benched(PLAN, TERMS, tmp_path)
+    work.benched(PLAN, replace(TERMS, weights="def"), tmp_path)
+    work.benched(PLAN, replace(TERMS, amount=Amount()), tmp_path)
+    assert len(made) == 12
+    assert "2 casts × 1 seed" in (tmp_path / work.TABLE).read_text()
+
+
+def test_a_bench_that_is_ended_goes_on(made, tmp_path, monkeypatch):
+    def ended(*args: object) -> Line:
+        if made:
+            (tmp_path / cell(DB).folder.parent / f".{cell(DB).folder.name}.x1").mkdir(parents=True)
+            raise KeyboardInterrupt
+        return rows.finished(*args[1:])  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "apart", ended)
+        with pytest.raises(KeyboardInterrupt):
+            work.benched(PLAN, TERMS, tmp_path)
+    assert len(results.read(tmp_path / results.FILE)) == 1
+    work.benched(PLAN, TERMS, tmp_path)
+    assert len(made) == 4
+    assert not list((tmp_path / "cells").rglob(".*")), "its leavings are gone"
+
+
+def test_a_line_that_got_lost_behind_its_cell_is_added(made, tmp_path):
+    work.benched(PLAN, TERMS, tmp_path)
+    (tmp_path / results.FILE).unlink()
+    work.benched(PLAN, TERMS, tmp_path)
+    assert len(made) == 4
+    assert len(results.read(tmp_path / results.FILE)) == 4
+
+
+def test_what_the_first_cell_found_faster_all_use(made, tmp_path):
+    told = work.benched(PLAN, TERMS, tmp_path)
+    assert {each["precision"] for each in told} == {"bf16"}
+    settled = work.settled(TERMS, told)
+    assert settled.precision == "bf16"
+    assert work.settled(replace(TERMS, weights="def"), told).precision is None
+
+
+def test_the_time_is_that_of_the_most_alike():
+    done = [
+        line(cell(TI), all_seconds=60.0),
+        line(cell(DB), all_seconds=600.0),
+        line(cell(DB, suite="trios", concepts=3), all_seconds=1200.0),
+    ]
+    assert work.seconds(cell(TI, cast=1), done) == 60
+    assert work.seconds(cell(DB, cast=1), done) == 600
+    assert work.seconds(cell(TI, suite="trios", concepts=3), done) == 60
+    assert work.seconds(cell(CEILINGS[0]), done) == 330
+    assert work.in_words(20) == "1 min"
+    assert work.in_words(3 * 3600) == "3.0 h"
+
+
+# what people see
+
+
+def test_tables_tell_everything_apart():
+    every = [
+        *lines(CEILINGS[0], [0.9, 1.0, 1.0, 0.9]),
+        *lines(TI, [0.1, 0.2, 0.1, 0.3]),
+        *lines(DB, [0.4, 0.6, 0.5, 0.7]),
+    ]
+    text = document(sections(every))
+    assert "The judge's own errors" in text
+    assert "## pairs: two of one class" in text
+    assert "4 casts × 1 seed, 12 pictures a cell" in text
+    assert "| dreambooth | 0.55 ± 0.13 |" in text
+    assert "| *world* | 0.95 ± 0.06 |" in text
+    assert "### all right, by degree" in text
+    assert "| dreambooth | 0.45 ± 0.07 | 0.65 ± 0.07 |" in text, "by style"
+    assert re.search(r"\| dreambooth \| \*\*\+0\.38 \[\+0\.3\d, \+0\.4\d\]\*\* \|  \|", text)
+    assert "world" not in text.split("one against another")[1], "ceilings are not compared"
+
+
+def test_figures_are_written_shortly():
+    assert written(None, "prior") == "–"
+    assert written(Figure(mean=0.123, spread=None), "prior") == "0.12"
+    assert written(Figure(mean=299.6, spread=4), "seconds") == "300"
+
+
+def crowd(contender: Contender, size: int, share: float) -> Line:
+    marks = {key: share for key in ("present", "identity", "mixed", "all_right", "prompt")}
+    asked = {"two": marks} if size < 4 else {"two": marks, "three": marks}
+    return line(cell(contender, suite="crowd", concepts=size), share, asked=asked)
+
+
+def test_the_collapse_is_plotted():
+    every = [crowd(TI, size, 1 / size) for size in (2, 4, 10)] + [crowd(CEILINGS[0], 2, 1.0)]
+    (section,) = sections(every)
+    assert list(section.curves) == ["two", "three"]
+    assert section.curves["two"].rows["textual-inversion"][2] == Figure(mean=0.1, spread=None)
+    assert section.curves["three"].rows["textual-inversion"][0] is None
+    drawn = chart(list(section.curves.values()))
+    assert drawn.count("<polyline") == 2, "a point is no line"
+    assert drawn.count("<circle") == 2 + 4 + 2, "two labels, and every point"
+    assert "asked for three, by how many are learned at once" in document([section])
+
+
+# the whole
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few pictures, few drawings of the world, and no other process."""
+    monkeypatch.setattr("groupshot.commands.QUICK", TINY)
+    monkeypatch.setattr("groupshot.scores.scenes.TRIES", 1)
+    monkeypatch.setattr("groupshot.scores.diversity.DRAWINGS", 2)
+    monkeypatch.setattr(work, "apart", lambda task, *args: task(*args))
+
+
+TYPED = "textual-inversion[steps=2,batch=1,crops=1],dreambooth[steps=2,batch=1,crops=1,priors=1]"
+
+
+def test_quick(small, world_base_folder, tmp_path, capsys):
+    typed = ["bench", "--quick", "--methods", TYPED, "--base", world_base_folder]
+    typed += ["--cast-seed", "3", "--out", tmp_path / "out", "--json"]
+    assert main([str(word) for word in typed]) == 0
+    document = json.loads(capsys.readouterr().out)
+    every = [json.loads(row) for row in (tmp_path / "out" / results.FILE).read_text().splitlines()]
+    assert document["cells"] == every
+    told = {each["method"]: each for each in every}
+    assert list(told) == ["textual-inversion", "dreambooth", "world", "words"]
+    assert all(tuple(each)[: len(results.KEYS)] == results.KEYS for each in every)
+    assert {each["cast"] for each in every} == {3}
+    assert {each["variant"] for each in every} == {ACROSS}
+    assert told["dreambooth"]["fields"] == {"steps": 2, "batch": 1, "crops": 1, "priors": 1}
+    assert told["dreambooth"]["steps"] == 2
+    assert told["dreambooth"]["prior"] is not None
+    assert told["world"]["present"] > 0.7
+    assert told["world"]["steps"] == told["words"]["steps"] == 0
+    check_page(Path(document["page"]))
+
+
+def check_page(page: Path) -> None:
+    """Every picture that the page names is there, and nothing is fetched from elsewhere."""
+    text = page.read_text(encoding="utf-8")
+    sources = re.findall(r'<img[^>]* src="([^"]+)"', text)
+    assert len(sources) == 10 + 4 * 12
+    for source in sources:
+        with Image.open(page.parent / unquote(source)) as picture:
+            picture.load()
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", text)
+    assert text.count('class="column"') == 4 * 12
+    assert "&lt;luna&gt; hugging" in text or "&lt;milo&gt; hugging" in text
+
+
+def test_a_cell_is_reproducible(small, world_base_folder, tmp_path):
+    terms = Terms(base=str(world_base_folder), weights="abc", amount=TINY, precision="fp32")
+    mine = cell(contenders(TYPED)[0], suite="single", concepts=1)
+    one, same = (rows.finished(mine, terms, tmp_path / name) for name in ("one", "same"))
+    for moving in ("seconds", "peak_mb", "all_seconds"):
+        one[moving] = same[moving] = 0
+    assert one == same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masked:
+    """A method that may be given masks."""
+
+    name: ClassVar[str] = "masked"
+
+    hand_masks: bool = False
+    """Whether it is."""
+
+    def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Any]]:
+        raise NotImplementedError
+
+
+def test_methods_that_are_given_masks_get_a_cast_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setitem(METHODS, Masked.name, Masked)
+    plain, given = (cell(each, suite="entangled") for each in contenders(f"masked,{GIVEN}"))
+    assert plain.cast_folder == cell(TI, suite="entangled").cast_folder
+    assert not any(
+        each.masks for each in cast_in(tmp_path / plain.cast_folder, entangled(0), False).together
+    )
+    own = cast_in(tmp_path / given.cast_folder, entangled(0), given.contender.hand_masks)
+    assert all(each.masks.keys() == {"luna", "milo"} for each in own.together)
+
+
+GIVEN = "masked[hand_masks=true]"
+
+
+def test_evaluate_prints_the_scores_of_a_run(
+    small, world_base_folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("groupshot.scores.evaluation.FULL", TINY)
+    terms = Terms(base=str(world_base_folder), weights="abc", amount=TINY, precision="fp32")
+    mine = cell(contenders(TYPED)[0], suite="single", concepts=1)
+    told = rows.finished(mine, terms, tmp_path)
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / mine.folder / "run"), "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert {k: pytest.approx(scores[k], abs=1e-4) for k in ("identity", "prompt", "clip_t")} == {
+        k: told[k] for k in ("identity", "prompt", "clip_t")
+    }
