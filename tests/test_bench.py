@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -211,7 +214,33 @@ def test_what_is_raised_there_is_raised_here():
 
 def test_a_process_that_is_ended_is_told_of():
     with pytest.raises(UserError, match="for want of memory"):
-        apart(os._exit, 1)
+        apart(os.abort)
+
+
+def test_a_process_that_fails_has_told_why(capfd):
+    with pytest.raises(RuntimeError, match="stands above"):
+        apart(os.listdir, "/nowhere")
+    assert "FileNotFoundError" in capfd.readouterr().err
+
+
+KILLED = """
+import os, time
+from groupshot.bench.processes import apart
+if __name__ == "__main__":
+    apart(os.system, "echo $PPID; sleep 60")
+"""
+
+
+def test_a_cell_ends_with_the_bench_that_is_killed(tmp_path):
+    (tmp_path / "killed.py").write_text(KILLED)
+    bench = subprocess.Popen([sys.executable, tmp_path / "killed.py"], stdout=subprocess.PIPE)
+    with bench:
+        assert bench.stdout is not None
+        cell = psutil.Process(int(bench.stdout.readline()))
+        assert cell.is_running()
+        bench.kill()
+        cell.wait(10)
+    assert not cell.is_running()
 
 
 # going on
@@ -438,7 +467,7 @@ GIVEN = "masked[hand_masks=true]"
 def test_evaluate_prints_the_scores_of_a_run(
     small, world_base_folder, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("groupshot.scores.evaluation.FULL", TINY)
+    monkeypatch.setattr("groupshot.commands.FULL", TINY)
     terms = Terms(base=str(world_base_folder), weights="abc", amount=TINY, precision="fp32")
     mine = cell(contenders(TYPED)[0], suite="single", concepts=1)
     told = rows.finished(mine, terms, tmp_path)

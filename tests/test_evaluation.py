@@ -190,6 +190,12 @@ def test_a_cast_that_nobody_drew_has_clip_scores_alone(trained, drawn_cast):
     assert scores.degrees == scores.asked == {}
 
 
+def test_a_run_whose_cast_is_gone_says_so(trained, drawn_cast):
+    drawn_cast.folder.rename(drawn_cast.folder.with_name("elsewhere"))
+    with pytest.raises(UserError, match="is gone"):
+        evaluate(trained)
+
+
 def test_with_neither_truth_nor_a_clip_pair_nothing_can_be_said(base, two_cats, tmp_path):
     method = TextualInversion(steps=2, batch=1, crops=1)
     run = train(two_cats, method=method, base=base, out=tmp_path / "run")

@@ -84,7 +84,6 @@ class Plan:
 
     suites: Sequence[str]
     contenders: Sequence[Contender]
-    """Without the ceilings, which every suite has."""
     casts: range
     seeds: int
 

@@ -1,12 +1,13 @@
 """A process of its own for each cell: its peak of memory is its own, and its end frees all."""
 
+import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from threading import Thread
+from typing import Any, ParamSpec, TypeVar
 
 from groupshot.errors import UserError
 
@@ -15,15 +16,50 @@ T = TypeVar("T")
 
 
 def apart(task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What a module's function gives, or raises, in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        try:
-            return process.submit(task, *args, **kwargs).result()
-        except BrokenProcessPool:
-            raise UserError(
-                "the system has ended a cell, most likely for want of memory: "
-                "close something, and the same command goes on from there"
-            ) from None
+    """What a module's function gives, or raises, in a fresh process, which never outlives us."""
+    context = get_context("spawn")
+    mine, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_tell, args=(theirs, task, args, kwargs))
+    process.start()
+    theirs.close()
+    try:
+        value, mistake = mine.recv()
+    except EOFError:
+        process.join()
+        raise broken(process.exitcode) from None
+    finally:
+        process.terminate()  # where we are stopped ourselves
+        process.join()
+    if mistake is not None:
+        raise mistake
+    return value
+
+
+def broken(code: int | None) -> Exception:
+    """What is to be said of a process that ended without a word."""
+    if code is not None and code > 0:
+        return RuntimeError("a cell has failed: its traceback stands above")
+    return UserError(
+        "the system has ended a cell, most likely for want of memory: "
+        "close something, and the same command goes on from there"
+    )
+
+
+def _tell(pipe: Connection, task: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    """Send the task's value and nothing, or nothing and the user's mistake."""
+    Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        pipe.send((task(*args, **kwargs), None))
+    except UserError as mistake:
+        pipe.send((None, mistake))
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of whoever started this process, and end too."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def peak_mb() -> float:

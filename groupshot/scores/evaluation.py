@@ -137,9 +137,17 @@ def evaluate(run: Trained | Run | str | Path, amount: Amount = FULL) -> Evaluati
     """
     trained = run.trained() if isinstance(run, Run) else run
     trained = trained if isinstance(trained, Trained) else Trained.load(trained)
-    cast = Cast.load(trained.record["cast"]["folder"])
+    cast = Cast.load(cast_folder(trained))
     shelf = Shelf(folder=trained.folder / "untouched", pictures=amount.prior)
     return run_appraised(trained, Panel.of(cast, trained.base), amount, shelf).evaluation
+
+
+def cast_folder(trained: Trained) -> Path:
+    """Where the photos are that a run has learned from; UserError if they are gone."""
+    folder = Path(trained.record["cast"]["folder"])
+    if not folder.is_dir():
+        raise UserError(f"{folder}, the cast of {trained.folder}, is gone: put it back to score it")
+    return folder
 
 
 def run_appraised(trained: Trained, panel: Panel, amount: Amount, shelf: Shelf) -> Appraisal:
