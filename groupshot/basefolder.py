@@ -29,6 +29,8 @@ class Card:
     """How far guidance is kept from overexposing (arXiv 2305.08891, §3.4)."""
     templates: tuple[str, ...] = TEMPLATES
     """Captions it understands; {} is where the subject goes."""
+    segmenter: str = "owlv2-sam"
+    """Who finds subjects in photos of its world, unless a method is told otherwise."""
 
 
 def card(place: Path) -> Card:

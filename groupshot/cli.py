@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as mistake:
         return _said(f"groupshot: {mistake}", MISTAKE)
     except KeyboardInterrupt:
-        return _said("groupshot: stopped (`train` goes on with --resume)", INTERRUPTED)
+        return _said("groupshot: stopped (`train --resume` goes on, and `bench`)", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has left: `groupshot methods | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -87,13 +87,14 @@ def parser() -> Parser:
     train.add_argument("--resume", action="store_true", help="go on where --out was left")
     _sets(train)
 
-    draw = _command(commands, "generate", "draw pictures of what a run has learned")
-    draw.add_argument("run", metavar="RUN", type=Path, help="the --out of `train`")
-    draw.add_argument("prompt", metavar="PROMPT", help='"<luna> and <rex> on the beach"')
-    draw.add_argument("-n", metavar="N", type=_count, default=1, help="how many (1)")
-    draw.add_argument("--seed", metavar="S", type=int, default=0, help="picture i has S+i (0)")
-    draw.add_argument("--steps", metavar="N", type=_count, help="of denoising (the base's own)")
-    _writes(draw, None)
+    _draws(_command(commands, "generate", "draw pictures of what a run has learned"))
+
+    _looks(_command(commands, "masks", "what is taken to be each concept, as overlays"))
+
+    judge = _command(commands, "evaluate", "score what a run has learned")
+    judge.add_argument("run", metavar="RUN", type=Path, help="the --out of `train`")
+
+    _compares(_command(commands, "bench", "compare methods on casts that nobody has seen"))
 
     methods = _command(commands, "methods", "what can be trained with, or one method's card")
     methods.add_argument("name", metavar="NAME", nargs="?")
@@ -127,6 +128,41 @@ def _writes(command: argparse.ArgumentParser, default: str | None) -> None:
     )
 
 
+def _draws(draw: argparse.ArgumentParser) -> None:
+    draw.add_argument("run", metavar="RUN", type=Path, help="the --out of `train`")
+    draw.add_argument("prompt", metavar="PROMPT", help='"<luna> and <rex> on the beach"')
+    draw.add_argument("-n", metavar="N", type=_count, default=1, help="how many (1)")
+    draw.add_argument("--seed", metavar="S", type=int, default=0, help="picture i has S+i (0)")
+    draw.add_argument("--steps", metavar="N", type=_count, help="of denoising (the base's own)")
+    _writes(draw, None)
+
+
+def _looks(masks: argparse.ArgumentParser) -> None:
+    masks.add_argument("cast", metavar="CAST", type=Path, help="a folder with a folder per subject")
+    masks.add_argument(
+        "--segmenter",
+        metavar="NAME[=MODEL,…]",
+        default="toybox",
+        help="what finds those without a hand mask: owlv2-sam, dino-sam, owlv2-sam2, dino-sam2 or "
+        "clipseg, with other models of the hub or folders if you like (toybox)",
+    )
+    _writes(masks, None)
+
+
+def _compares(bench: argparse.ArgumentParser) -> None:
+    names = "single, pairs, trios, entangled, crowd"
+    bench.add_argument("--suite", metavar="A,B", default="pairs", help=f"of {names} (pairs)")
+    bench.add_argument("--methods", metavar="A,B[FIELD=VALUE]", help="rows of the table (all)")
+    bench.add_argument("--casts", metavar="N", type=_count, help="how many casts (6)")
+    bench.add_argument("--cast-seed", metavar="N", type=_seed, default=0, help="of the first (0)")
+    bench.add_argument("--seeds", metavar="N", type=_count, default=1, help="trainings of each (1)")
+    bench.add_argument("--base", metavar="NAME|FOLDER", default="toybox", help="(toybox)")
+    bench.add_argument("--quick", action="store_true", help="two methods, one cast, few pictures")
+    bench.add_argument(
+        "--out", metavar="DIR", type=Path, required=True, help="where to: a folder goes on"
+    )
+
+
 def _sets(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set",
@@ -143,6 +179,14 @@ def _count(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def _seed(text: str) -> int:
+    """Read a seed of the world's; they begin at 0."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
     return number
 
 

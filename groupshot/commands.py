@@ -8,21 +8,31 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from groupshot.base import folder
 from groupshot.basefolder import TOYBOX
+from groupshot.bench.cells import Plan, Terms
+from groupshot.bench.contenders import BASELINES, CEILINGS, contenders
+from groupshot.bench.suites import suites
+from groupshot.bench.work import PAGE, TABLE, benched
 from groupshot.cast import Cast, asked
 from groupshot.demo import demonstrated
 from groupshot.doctor import examined
 from groupshot.errors import UserError
 from groupshot.fields import card, fields_of, overrides
 from groupshot.folders import check_free, check_writable, filled
+from groupshot.masks.segmenters import segmenter
 from groupshot.methods import METHODS
+from groupshot.overlays import SHEET, document, line, overlaid
 from groupshot.pictures import drawn
 from groupshot.progress import watched
 from groupshot.run import Method, Run
 from groupshot.runfolder import Trained, read
+from groupshot.scores.evaluation import FULL, QUICK
+from groupshot.scores.evaluation import evaluate as evaluated
+from groupshot.scores.prior import fingerprint
 
 
 def train(options: Namespace) -> int:
@@ -77,6 +87,50 @@ def demo(options: Namespace) -> int:
     return 0
 
 
+def evaluate(options: Namespace) -> int:
+    """Score a run with the bench's prompts and scores."""
+    scores = asdict(evaluated(options.run, FULL))
+    told = [f"{k.replace('_', ' '):>10}  {v:.2f}" for k, v in scores.items() if type(v) is float]
+    if scores["present"] is None:
+        told = ["its cast was not drawn by the toybox, so nobody knows what is true of it:", *told]
+    show(options, scores, told)
+    return 0
+
+
+def bench(options: Namespace) -> int:
+    """Compare methods on casts from seeds; what is finished already is not made again."""
+    few = options.quick
+    typed = options.methods or ",".join(BASELINES if few else METHODS)
+    casts = options.casts or (1 if few else 6)
+    plan = Plan(
+        suites=suites(options.suite),
+        contenders=[*contenders(typed), *CEILINGS],
+        casts=range(options.cast_seed, options.cast_seed + casts),
+        seeds=options.seeds,
+    )
+    weights = fingerprint(options.base)
+    terms = Terms(base=options.base, weights=weights, amount=QUICK if few else FULL)
+    lines = benched(plan, terms, options.out)
+    table, page = options.out / TABLE, options.out / PAGE
+    document = {"table": str(table), "page": str(page), "cells": lines}
+    show(options, document, [table.read_text(encoding="utf-8"), f"look at {page}"])
+    return 0
+
+
+def masks(options: Namespace) -> int:
+    """Show what is taken to be each concept in each photo of a cast."""
+    check_free(options.out)
+    cast = Cast.load(options.cast)
+    place = "cuda" if torch.cuda.is_available() else "cpu"
+    finder = segmenter(options.segmenter, torch.device(place))
+    with filled(options.out) as out:
+        seen = overlaid(cast, finder, out)
+    sheet = options.out / SHEET
+    told = {"sheet": str(sheet), "photos": [document(each) for each in seen]}
+    show(options, told, [*map(line, seen), f"look at {sheet}"])
+    return 0
+
+
 def methods(options: Namespace) -> int:
     """List the methods, or print the card and the fields of one."""
     if options.name is None:
@@ -112,7 +166,8 @@ def doctor(options: Namespace) -> int:
 
 
 COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
-    command.__name__: command for command in (demo, train, generate, methods, bases, doctor)
+    command.__name__: command
+    for command in (demo, train, generate, masks, evaluate, bench, methods, bases, doctor)
 }
 
 

@@ -41,7 +41,7 @@ class Photo:
         if not picture.has_transparency_data:
             return None
         alpha = picture.convert("RGBA").getchannel("A")
-        if alpha.getextrema()[1] < MARKED:
+        if np.asarray(alpha).max() < MARKED:
             raise UserError(f"{self.path} is wholly transparent: save it with the subject opaque")
         return None if alpha.getextrema() == (255, 255) else alpha
 
@@ -80,7 +80,7 @@ def read_mask(path: Path, *, size: tuple[int, int]) -> Image.Image:
             "a mask has the size of its photo"
         )
     grey = _flattened(mask, "black").convert("L")
-    if grey.getextrema()[1] < MARKED:
+    if np.asarray(grey).max() < MARKED:
         raise UserError(f"{path} marks nothing: paint the subject white, or remove the file")
     return grey
 

@@ -25,6 +25,7 @@ from groupshot.keep import Keep, seeded
 from groupshot.learned import Learned
 from groupshot.pictures import generate
 from groupshot.runfolder import Trained
+from groupshot.samples.room import check_room
 from groupshot.weights import Part
 
 B = TypeVar("B")
@@ -209,6 +210,7 @@ class Run:
         plan = self.method.plan(self.base, self.cast, Keep(self.out / "kept", self.record["seed"]))
         try:
             first = next(plan)
+            check_room(self.base, self.cast)
         except UserError:
             if fresh:
                 shutil.rmtree(self.out)

@@ -16,6 +16,12 @@ Masks = Float[Tensor, "b k h w"]
 Region = Float[Tensor, "b 1 h w"]
 """Where a loss counts in a picture: 0 not at all, 1 wholly."""
 
+Labels = Float[Tensor, "b l h w"]
+"""How likely each of l labels is at each place of a picture."""
+
+FullMasks = Float[Tensor, "b k H W"]
+"""Masks of the size of their pictures."""
+
 HardMask = Bool[np.ndarray, "H W"]
 """The pixels of one picture that show one thing."""
 

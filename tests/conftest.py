@@ -1,6 +1,7 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from miniature import save_miniature
@@ -11,7 +12,7 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 
 
-def save_picture(path: Path, *, size=(64, 64), colour="orange", **options) -> Path:
+def save_picture(path: Path, *, size=(64, 64), colour: Any = "orange", **options) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).save(path, **options)
     return path
@@ -73,8 +74,12 @@ def loaded(folder: Path) -> Base:
 
 @pytest.fixture
 def two_cats(tmp_path: Path) -> Cast:
-    """Two cats that are told apart by their colours, two photos of each."""
+    """Two cats that are told apart by their colours, two photos of each, masked by hand."""
     for name, colour in (("luna", "orange"), ("rex", "blue")):
         for number in (1, 2):
-            save_picture(tmp_path / f"cats/{name}.cat/{number}.png", size=(64, 48), colour=colour)
+            photo = tmp_path / f"cats/{name}.cat/{number}.png"
+            save_picture(photo, size=(64, 48), colour=colour)
+            mask = Image.new("L", (64, 48))
+            mask.paste(255, (16, 8, 48, 40))
+            mask.save(photo.with_suffix(".mask.png"))
     return Cast.load(tmp_path / "cats")

@@ -182,6 +182,13 @@ def test_what_its_photo_cuts_off_stands_at_the_edge_of_the_canvas():
         assert (edge.box[2] == SIZE) if edge.flip else (edge.box[0] == 0)
 
 
+def test_what_is_cut_off_at_a_side_is_mirrored_for_the_other():
+    arm = thing(cut=Edges(left=True))
+    spots = [beside((arm, thing()), SIZE, Rules(flip=0.0), seeded(seed))[0] for seed in range(20)]
+    assert {(each.box[0] == 0, each.flip) for each in spots} == {(True, False), (False, True)}
+    assert all(each.box[2] == SIZE for each in spots if each.flip)
+
+
 def test_who_is_cut_off_at_the_top_still_stands_on_the_ground():
     head = thing(cut=Edges(top=True))
     (hung,) = scattered([head], SIZE, Rules(size=(0.3, 0.4)), seeded())

@@ -159,7 +159,9 @@ def test_an_emptied_photo_is_as_sharp_as_it_was():
 def test_what_no_part_of_a_photo_fits_is_smoothed_over():
     mask = np.zeros((64, 64), bool)
     mask[10:20] = True
-    scene = emptied(shot(Image.new("RGB", (64, 64), "teal")), mask, 64)
+    full = Image.new("RGB", (64, 64), "teal")
+    full.paste("red", (0, 10, 64, 20))
+    scene = emptied(shot(full), mask, 64)
     assert scene.getcolors() == [(64 * 64, (0, 128, 128))]
 
 

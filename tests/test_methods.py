@@ -18,7 +18,7 @@ from groupshot.files import load_tensors
 from groupshot.methods import METHODS
 from groupshot.run import Method, Run
 
-QUICK = {"steps": 2, "batch": 2, "crops": 1, "views": 1, "priors": 2}
+QUICK = {"steps": 2, "batch": 2, "crops": 1, "views": 1, "priors": 2, "resolution": 4}
 """Fields for a smoke test, as far as a method has them."""
 
 pytestmark = pytest.mark.parametrize("name", METHODS)

@@ -119,6 +119,14 @@ def test_the_base_draws_its_classes_itself_and_the_same_again(base):
     assert sum("cat" in c for c in batch.captions) == 2
 
 
+def test_class_pictures_are_drawn_for_every_template_in_turn(base, monkeypatch):
+    prompts = []
+    sampled = base.sampled
+    monkeypatch.setattr(base, "sampled", lambda p, g: prompts.extend(p) or sampled(p, g))
+    priors(base, {"cat"}, 3, seeded())
+    assert prompts == ["a photo of a cat", "a picture of a cat", "a photo of a cat"]
+
+
 def test_a_class_picture_keeps_the_caption_it_was_drawn_with(base):
     kept = {"cat": torch.arange(4.0).view(4, 1, 1, 1).expand(4, 4, 8, 8)}
     batch = prior_batches(base, kept, 8)(0, seeded())

@@ -1,5 +1,6 @@
 """The papers: one file a method, one line here."""
 
+from groupshot.methods.break_a_scene import BreakAScene
 from groupshot.methods.custom_diffusion import CustomDiffusion
 from groupshot.methods.dreambooth import DreamBooth
 from groupshot.methods.textual_inversion import TextualInversion
@@ -8,6 +9,7 @@ from groupshot.run import Method
 METHODS: dict[str, type[Method]] = {
     method.name: method
     for method in (
+        BreakAScene,
         CustomDiffusion,
         DreamBooth,
         TextualInversion,
@@ -15,4 +17,4 @@ METHODS: dict[str, type[Method]] = {
 }
 """Every method by the name it has on the command line."""
 
-__all__ = ["METHODS", "CustomDiffusion", "DreamBooth", "Method", "TextualInversion"]
+__all__ = ["METHODS", "BreakAScene", "CustomDiffusion", "DreamBooth", "Method", "TextualInversion"]

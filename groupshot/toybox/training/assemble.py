@@ -34,8 +34,8 @@ INDEX: dict[str, Any] = {
 }
 """What `model_index.json` says; the text projection stands beside it."""
 
-SAMPLING = {"steps": 30, "guidance": 3.0}
-"""How the base is best sampled, for whoever draws with it."""
+CARD = {"steps": 30, "guidance": 3.0, "segmenter": "toybox"}
+"""How the base is best sampled, and who finds subjects in its world (see `basefolder.Card`)."""
 
 
 def assemble(shop: Workshop, folder: Path) -> None:
@@ -53,7 +53,7 @@ def assemble(shop: Workshop, folder: Path) -> None:
     eye.save_pretrained(fresh / "feature_extractor")
     write_networks(shop, fresh)
     parts.write_json(fresh / "model_index.json", INDEX)
-    parts.write_json(fresh / "groupshot.json", SAMPLING)
+    parts.write_json(fresh / "groupshot.json", CARD)
     swap(fresh, folder)
 
 

@@ -1,0 +1,34 @@
+"""Masks: where each concept is in each photo, and what it is made of.
+
+Given by hand, found by a segmenter, read from attention, refined by a CRF, over-segmented. What
+loads a network of its own stays in its module: `segmenters`, `automatic`.
+"""
+
+from groupshot.masks.attended import RULES, Rule, beliefs, chosen, heightened, refined
+from groupshot.masks.parts import Namer, Part, Parted, anatomy, felzenszwalb, named, slic
+from groupshot.masks.segmenter import Candidate, Segmenter
+from groupshot.masks.sightings import Sighting, kept, restored, sightings
+from groupshot.masks.toybox import Toybox
+
+__all__ = [
+    "RULES",
+    "Candidate",
+    "Namer",
+    "Part",
+    "Parted",
+    "Rule",
+    "Segmenter",
+    "Sighting",
+    "Toybox",
+    "anatomy",
+    "beliefs",
+    "chosen",
+    "felzenszwalb",
+    "heightened",
+    "kept",
+    "named",
+    "refined",
+    "restored",
+    "sightings",
+    "slic",
+]

@@ -1,0 +1,36 @@
+"""The toybox's own segmenter: a reader that was trained on other scenes than the judge."""
+
+from PIL.Image import Image as Picture
+
+from groupshot.errors import UserError
+from groupshot.masks.segmenter import Candidate
+from groupshot.masks.sizes import resized
+from groupshot.toybox.reader import Reader
+from groupshot.toybox.reader.reading import HERE
+
+
+class Toybox:
+    """Finds characters of the toybox's world, and nothing else."""
+
+    name = "toybox"
+
+    def __init__(self, reader: Reader) -> None:
+        """Look through a reader's eyes."""
+        self.reader = reader
+
+    @classmethod
+    def load(cls) -> "Toybox":
+        """The one that is shipped; a UserError where this installation has none."""
+        if not (HERE / "segmenter.safetensors").is_file():
+            raise UserError(
+                "the toybox's segmenter is not in this installation: "
+                "name another one, or paint hand masks"
+            )
+        return cls(Reader.load("segmenter"))
+
+    def found(self, picture: Picture, noun: str) -> list[Candidate]:
+        """Every character of the class; the more of the picture it has, the surer."""
+        (reading,) = self.reader.read([picture])
+        alike = [seen.mask for seen in reading.known if seen.attributes["kind"] == noun]
+        masks = [resized(mask, picture.size) for mask in alike]
+        return [Candidate(mask=mask, score=float(mask.mean())) for mask in masks]

@@ -1,0 +1,129 @@
+"""Break-A-Scene: Extracting Multiple Concepts from a Single Image.
+
+Omri Avrahami, Kfir Aberman, Ohad Fried, Daniel Cohen-Or, Dani Lischinski. SIGGRAPH Asia 2023.
+arXiv 2305.16311.
+
+Concepts that share their photos are told apart by masks. Each step names a random subset of those
+in a photo and learns only where the subset is (masked diffusion loss), while the attention of each
+new word is drawn to its own concept's mask (cross-attention loss). First the words learn alone,
+then with them the whole U-Net and text encoder, slowly.
+
+Where we differ: several photos instead of one, a segmenter where masks are not given, and the
+pictures whose loss preserves the model are of the concepts' classes instead of one general prompt.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from groupshot.attention import positions, recorded
+from groupshot.base import Base
+from groupshot.cast import Cast
+from groupshot.keep import Keep
+from groupshot.losses import localised, masked, prior
+from groupshot.masks import kept, restored, sightings
+from groupshot.masks.segmenters import segmenter
+from groupshot.run import Stage
+from groupshot.samples import (
+    Batch,
+    both_ways,
+    nouns,
+    pooled,
+    prior_batches,
+    priors,
+    shots,
+    union,
+    unions,
+)
+from groupshot.weights import text_encoder, tokens, unet
+
+Pair = tuple[Batch, Batch]
+"""Photos of the cast with masks, and the base's own pictures of their classes."""
+
+PLACES = ("down", "up")
+"""The sections of the U-Net whose attention counts: the code leaves out the middle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakAScene:
+    """New words are learned inside masks, then with them the whole model, slowly."""
+
+    name: ClassVar[str] = "break-a-scene"
+
+    steps: int = 200
+    """Steps of each of the two phases; the paper's are 400."""
+    batch: int = 4
+    """Photos a step; the paper's is 1."""
+    vectors: int = 1
+    """Rows of the embedding table for each concept; the paper's is 1."""
+    token_rate: float = 5e-3
+    """Learning rate of the rows in the first phase; the paper's is 5e-4."""
+    weight_rate: float = 1e-4
+    """Learning rate of everything in the second phase; the paper's is 2e-6."""
+    attention: float = 0.01
+    """Weight of the cross-attention loss: the code's 0.01."""
+    resolution: int = 16
+    """Side of the attention maps that the loss looks at: the paper's 16."""
+    segmenter: str = ""
+    """Who finds what has no hand mask: NAME or NAME=MODEL,MODEL; empty, the base's own choice."""
+    priors: int = 16
+    """Pictures that the base draws of each class before it learns; the paper takes 100."""
+    prior_batch: int = 2
+    """How many of them a step."""
+    prior_weight: float = 1.0
+    """Weight of their loss: the paper's 1."""
+    crops: int = 4
+    """Different crops made of each photo."""
+    least: float = 0.9
+    """The smallest crop, as a share of the photo's shorter side."""
+
+    def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Pair]]:
+        """Two stages: the rows, then the rows with the whole U-Net and text encoder."""
+        photos, classes = shots(cast), nouns(cast)
+        eye = segmenter(self.segmenter or base.card.segmenter, base.device)
+        masks = restored(cast, keep("masks", lambda _: kept(sightings(cast, eye))))
+        own = keep("priors", lambda g: priors(base, set(classes.values()), self.priors, g))
+        crops = keep("crops", lambda g: both_ways(base, photos, self.crops, self.least, g))
+        rows = tokens(base, classes, self.vectors, keep.seeded("tokens"))
+        instances = unions(base, photos, crops, masks, self.batch)
+        preserved = prior_batches(base, own, self.prior_batch)
+
+        def samples(step: int, generator: Generator) -> Pair:
+            return instances(step, generator), preserved(step, generator)
+
+        def loss(pair: Pair, generator: Generator) -> dict[str, Tensor]:
+            return self.loss(base, pair, generator)
+
+        yield Stage(
+            name="tokens",
+            train={rows: self.token_rate},
+            samples=samples,
+            loss=loss,
+            steps=self.steps,
+        )
+        yield Stage(
+            name="everything",
+            train=dict.fromkeys((rows, unet(base), text_encoder(base)), self.weight_rate),
+            samples=samples,
+            loss=loss,
+            steps=self.steps,
+        )
+
+    def loss(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:
+        """All three terms in one pass of the denoiser."""
+        mine, own = pair
+        captions, n = mine.captions + own.captions, len(mine.latents)
+        latents = torch.cat([mine.latents, own.latents])
+        where = positions(base, captions, [f"<{name}>" for name in mine.names])
+        with recorded(base, (self.resolution,), PLACES) as record:
+            guess, target = base.guessed(latents, base.text(captions), generator)
+            maps = record.maps(where, self.resolution)[:n]
+        there = pooled(mine.masks, self.resolution)
+        return {
+            "masked": masked(guess[:n], target[:n], union(mine.masks)),
+            "attention": self.attention * localised(maps, there),
+            "prior": prior(guess[n:], target[n:], self.prior_weight),
+        }
