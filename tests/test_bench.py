@@ -31,11 +31,14 @@ from groupshot.errors import UserError
 from groupshot.keep import Keep
 from groupshot.methods import METHODS, DreamBooth
 from groupshot.run import Stage
-from groupshot.scores.evaluation import Amount
+from groupshot.scores import scenes
+from groupshot.scores.asks import Drawn, asks
+from groupshot.scores.evaluation import Amount, Panel
 from groupshot.toybox.troupes import ACROSS, ONE_STYLE, entangled
 
 TINY = Amount(each=1, prior=2)
 TERMS = Terms(base="toybox", weights="abc", amount=TINY)
+WORDS = CEILINGS[1]
 TI, DB = Contender(method="textual-inversion"), Contender(method="dreambooth")
 
 
@@ -435,6 +438,17 @@ def test_a_cell_is_reproducible(small, world_base_folder, tmp_path):
     for moving in ("seconds", "peak_mb", "all_seconds"):
         one[moving] = same[moving] = 0
     assert one == same
+
+
+def test_words_are_judged_without_marks(small, world_base_folder, tmp_path, monkeypatch):
+    def spoken_for(base: Base, panel: Panel, each: int) -> Drawn:
+        unmarked = {name: replace(who, mark="none") for name, who in panel.people.items()}
+        return {ask: scenes.clear_pictures(ask, unmarked, each) for ask in asks(panel.cast)}
+
+    monkeypatch.setattr(rows, "told", spoken_for)
+    terms = Terms(base=str(world_base_folder), weights="abc", amount=TINY, precision="fp32")
+    told = rows.finished(cell(WORDS, suite="single", concepts=1), terms, tmp_path)
+    assert told["all_right"] >= 0.7, "of each picture, six attributes and no mark"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,8 @@ def save_worldly(folder: Path) -> Path:
         vision().save_pretrained(folder / "image_encoder")
         text = CLIPTextModel.from_pretrained(folder / "text_encoder").config.hidden_size
         projection = {"weight": torch.randn(SHARED, text), "logit_scale": torch.zeros(())}
-    save_tensors(folder / "text_projection" / "model.safetensors", projection)
+    halves = {name: tensor.half() for name, tensor in projection.items()}  # as a base is shipped
+    save_tensors(folder / "text_projection" / "model.safetensors", halves)
     size = {"shortest_edge": SIDE}
     CLIPImageProcessorPil(size=size, crop_size=SIDE).save_pretrained(folder / "feature_extractor")
     index = load_json(folder / "model_index.json")

@@ -13,7 +13,7 @@ from groupshot.base import Base
 from groupshot.keep import Kept
 from groupshot.samples.batch import TOGETHER, Batch, Samples, drawn, turns, unmasked
 from groupshot.samples.captions import caption
-from groupshot.samples.photos import PhotoMask, Shot, check_size
+from groupshot.samples.photos import PhotoMask, Shot
 from groupshot.shapes import Image, Latent
 
 Box = tuple[int, int, int, int]
@@ -50,16 +50,14 @@ def encoded(base: Base, pictures: Sequence[Picture]) -> Latent:
     return torch.cat([base.encoded(pixels(pictures[i : i + TOGETHER])) for i in parts])
 
 
-def squares(shots: Sequence[Shot], size: int, count: int, least: float, g: Generator) -> list[Box]:
-    """`count` random squares of every shot in turn; a UserError for a photo that is too small."""
-    for shot in shots:
-        check_size(shot, size)
+def squares(shots: Sequence[Shot], count: int, least: float, g: Generator) -> list[Box]:
+    """`count` random squares of every shot in turn."""
     return [square(shot.picture, least, g) for shot in shots for _ in range(count)]
 
 
 def views(base: Base, shots: tuple[Shot, ...], count: int, least: float, g: Generator) -> Kept:
     """`count` crops of every shot, encoded once: {"views": shot × crop × latent}."""
-    boxes = squares(shots, base.size, count, least, g)
+    boxes = squares(shots, count, least, g)
     photos = [shot.picture for shot in shots for _ in range(count)]
     crops = [scaled(photo, base.size, box) for photo, box in zip(photos, boxes, strict=True)]
     return {"views": encoded(base, crops).unflatten(0, (len(shots), count))}
@@ -71,7 +69,7 @@ def both_ways(base: Base, shots: tuple[Shot, ...], count: int, least: float, g: 
     {"views": shot × crop × 2 × latent, "boxes": shot × crop × 4}. The boxes lie in the photo, so
     that masks that are found later can be cropped alike.
     """
-    boxes = squares(shots, base.size, count, least, g)
+    boxes = squares(shots, count, least, g)
     photos = [shot.picture for shot in shots for _ in range(count)]
     crops = [scaled(photo, base.size, box) for photo, box in zip(photos, boxes, strict=True)]
     sides = [side for crop in crops for side in (crop, ImageOps.mirror(crop))]

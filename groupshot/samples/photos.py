@@ -7,7 +7,6 @@ from jaxtyping import Float
 from PIL.Image import Image as Picture
 
 from groupshot.cast import Cast
-from groupshot.errors import UserError
 from groupshot.shapes import HardMask
 
 PhotoMask = HardMask | Float[np.ndarray, "H W"]
@@ -39,13 +38,3 @@ def shots(cast: Cast) -> tuple[Shot, ...]:
         for each in cast.together
     ]
     return (*alone, *together)
-
-
-def check_size(shot: Shot, size: int) -> None:
-    """Refuse a photo that would have to be enlarged too far to fill `size` pixels a side."""
-    width, height = shot.picture.size
-    if min(width, height) * ENLARGED < size:
-        raise UserError(
-            f"{shot.source} is {width} x {height}, and the base draws {size} x {size}: enlarged "
-            "so far it would teach blur; use a larger photo."
-        )

@@ -17,7 +17,7 @@ from groupshot.keep import Kept
 from groupshot.samples.batch import Batch, Samples, drawn, turns
 from groupshot.samples.captions import caption, known, prefixed
 from groupshot.samples.crops import cropped, encoded
-from groupshot.samples.photos import Shot, check_size
+from groupshot.samples.photos import Shot
 from groupshot.shapes import Region
 
 SMALLER, SMALLEST = 2 / 3, 1 / 3
@@ -50,8 +50,6 @@ def resized(base: Base, shots: Sequence[Shot], count: int, generator: Generator)
 
     {"views": shot × view × latent, "valid": shot × view × 1 × h × w, "zoom": shot × view}.
     """
-    for shot in shots:
-        check_size(shot, base.size)
     side = base.shape[-1]
     made = [view(shot.picture, base.size, side, generator) for shot in shots for _ in range(count)]
     each = len(shots), count

@@ -61,7 +61,7 @@ def pair_of(base: Base) -> Pair | None:
     file = folder(base.source) / PROJECTION
     if base.pipe.image_encoder is None or not file.is_file():
         return None
-    return OwnPair(base=base, projection=load_tensors(file)[0]["weight"].to(base.device))
+    return OwnPair(base=base, projection=load_tensors(file)[0]["weight"].to(base.table.weight))
 
 
 def alignments(pair: Pair, cast: Cast, drawn: Drawn) -> tuple[float, float]:
