@@ -5,7 +5,6 @@ import pytest
 import torch
 from PIL import Image
 
-from groupshot.errors import UserError
 from groupshot.samples import Shot, caption, resized, resized_batches
 from groupshot.samples.captions import known, prefixed
 from groupshot.samples.resizing import AS_IT_WAS, CLOSE, FAR, WORDS, view
@@ -99,8 +98,3 @@ def test_a_prefix_takes_the_place_of_the_article():
     assert prefixed("very small", "a photo of <luna>") == "very small photo of <luna>"
     assert prefixed("a far away", "an image of <luna>") == "a far away image of <luna>"
     assert prefixed("zoomed in", "<luna>") == "zoomed in <luna>"
-
-
-def test_a_photo_that_is_too_small_is_named(base):
-    with pytest.raises(UserError, match=r"luna/1.png is 10 x 40, and the base draws 16 x 16"):
-        resized(base, (shot(size=(10, 40)),), 1, seeded())
