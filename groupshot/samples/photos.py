@@ -12,9 +12,6 @@ from groupshot.shapes import HardMask
 PhotoMask = HardMask | Float[np.ndarray, "H W"]
 """Where one thing is in a photo, pixel by pixel: 0 nowhere, 1 wholly."""
 
-ENLARGED = 1.5
-"""How far pictures may be enlarged: what is softer than this teaches to draw softly."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:

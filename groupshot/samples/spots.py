@@ -11,13 +11,15 @@ from torch import Generator
 from groupshot.samples.batch import tossed
 from groupshot.samples.crops import Box
 from groupshot.samples.cutouts import Cutout, Edges
-from groupshot.samples.photos import ENLARGED
 
 TRIES = 20
 """How often a layout is drawn before everything in it becomes smaller."""
 SHRINKING = 0.9
 UNPINNED = 0.5
 """Shrunk to this, cut edges may lie anywhere: two that end in the same corner can't be apart."""
+
+ENLARGED = 1.5
+"""How far a cut-out may be enlarged: beside a sharp backdrop a soft one shows that it was pasted."""
 
 APART = 0.2
 """How far apart two middles are that are called left and right, as a share of the canvas."""
