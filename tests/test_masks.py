@@ -310,6 +310,7 @@ def test_where_the_toybox_sees_nobody_there_are_no_parts():
 def test_scikit_image_takes_a_concept_apart(parted):
     mask = np.zeros((300, 400), dtype=bool)
     mask[50:250, 100:300] = True
+    mask[50:90, 100:140] = False  # not a box: what is cut off is nobody's
     photo = Image.new("RGB", (400, 300), "white")
     ImageDraw.Draw(photo).rectangle((100, 50, 299, 149), "navy")
     ImageDraw.Draw(photo).rectangle((100, 150, 299, 249), "orange")
