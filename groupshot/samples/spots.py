@@ -19,7 +19,7 @@ UNPINNED = 0.5
 """Shrunk to this, cut edges may lie anywhere: two that end in the same corner can't be apart."""
 
 ENLARGED = 1.5
-"""How far a cut-out may be enlarged: beside a sharp backdrop a soft one shows that it was pasted."""
+"""How far a cut-out may be enlarged: beside a sharp backdrop a soft one looks pasted."""
 
 APART = 0.2
 """How far apart two middles are that are called left and right, as a share of the canvas."""
