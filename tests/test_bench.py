@@ -19,7 +19,7 @@ from groupshot.base import Base
 from groupshot.bench import results, rows, work
 from groupshot.bench.cells import Cell, Line, Plan, Terms, cell_of, is_of
 from groupshot.bench.chart import chart
-from groupshot.bench.contenders import CEILINGS, Contender, contenders
+from groupshot.bench.contenders import BASELINES, CEILINGS, Contender, contenders
 from groupshot.bench.figures import Figure, difference, figure
 from groupshot.bench.markdown import document, written
 from groupshot.bench.processes import apart, peak_mb
@@ -122,6 +122,11 @@ def test_a_crowd_is_a_cell_for_each_size():
     plan = Plan(suites=["crowd"], contenders=[TI], casts=range(1), seeds=1)
     assert [each.concepts for each in plan.cells()] == [2, 4, 6, 8, 10]
     assert len({each.folder for each in plan.cells()}) == 5
+
+
+def test_a_field_with_a_path_makes_no_folders():
+    mine = cell(Contender(method="dreambooth", fields={"modules": ["a/b"]}))
+    assert mine.folder.parent.parent == cell(DB).folder.parent.parent
 
 
 def test_a_line_counts_only_for_its_own_cell_on_the_same_terms():
@@ -428,6 +433,8 @@ def check_page(page: Path) -> None:
             picture.load()
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", text)
     assert text.count('class="column"') == 4 * 12
+    labels = re.findall(r"<h4>([^<]+)</h4>", text)
+    assert [label.split("[")[0] for label in labels] == [*BASELINES, "world", "words"]
     assert "&lt;luna&gt; hugging" in text or "&lt;milo&gt; hugging" in text
 
 

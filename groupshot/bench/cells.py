@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from groupshot.bench.contenders import Contender
 from groupshot.bench.suites import SUITES
@@ -30,7 +31,8 @@ class Cell:
     def folder(self) -> Path:
         """Where it is kept, inside the bench's folder."""
         name = f"{self.cast}-{self.seed}-{self.concepts}"
-        return Path("cells") / self.suite / self.contender.label / name
+        label = quote(self.contender.label, safe="[]=,")  # a field may hold a path
+        return Path("cells") / self.suite / label / name
 
     @property
     def cast_folder(self) -> Path:

@@ -54,7 +54,8 @@ class Exhibit:
 def exhibits(lines: Iterable[Line], out: Path) -> Iterator[Exhibit]:
     """An exhibit for each cast whose pictures are still there."""
     cells = [cell for line in lines if (out / (cell := cell_of(line)).folder / PICTURES).is_file()]
-    for _, group in groupby(sorted(cells, key=place), key=place):
+    cells.sort(key=lambda cell: (*place(cell), cell.contender.ceiling))
+    for _, group in groupby(cells, key=place):
         own = list(group)
         yield Exhibit(
             title=own[0].subject,
@@ -69,7 +70,9 @@ def place(cell: Cell) -> tuple[int, int]:
 
 
 def photos(cell: Cell, out: Path) -> dict[str, list[Thumb]]:
-    """What was learned from."""
+    """What was learned from, as far as it is still there."""
+    if not (out / cell.cast_folder).is_dir():
+        return {}
     cast = Cast.load(out / cell.cast_folder)
     shown = {c.name: [p.path for p in c.photos] for c in cast.concepts if c.photos}
     shown |= {"together": [t.photo.path for t in cast.together]} if cast.together else {}
@@ -127,4 +130,4 @@ def spoken(told: Mapping[str, Any]) -> str:
 
 def address(file: Path, out: Path) -> str:
     """A file's place as a page in `out` names it."""
-    return quote(file.relative_to(out.resolve() if file.is_absolute() else out).as_posix())
+    return quote(file.relative_to(out).as_posix())
