@@ -6,8 +6,10 @@ import tinies
 import torch
 from PIL import Image
 
+from groupshot.cast import Cast
+from groupshot.demo import examples
 from groupshot.errors import UserError
-from groupshot.masks import Segmenter, Toybox, toybox
+from groupshot.masks import Segmenter, Toybox, sightings, toybox
 from groupshot.masks.automatic import own, sam_parts
 from groupshot.masks.clipseg import ClipSeg
 from groupshot.masks.grounded import Dino, Grounded, Owl, Sam, Sam2, apart, overlap, wider
@@ -197,6 +199,16 @@ def test_toybox_finds_characters_by_class():
         best = max(iou(found[0].mask, picture.owners == i + 1) for i in range(len(kinds)))
         assert best > 0.8
     assert finder.found(photo, "chair") == []
+
+
+@pytest.mark.skipif(
+    not (toybox.HERE / "segmenter.safetensors").is_file(), reason="it is not trained yet"
+)
+def test_toybox_finds_everyone_in_the_example_whatever_marks_they_have():
+    cast = Cast.load(examples() / "two-cats")
+    found = {seen.photo: seen.shares for seen in sightings(cast, Toybox.load())}
+    assert len(found) == 10
+    assert all(share > 0.1 for shares in found.values() for share in shares.values())
 
 
 def test_toybox_finds_them_in_larger_photos():

@@ -29,8 +29,15 @@ class Toybox:
         return cls(Reader.load("segmenter"))
 
     def found(self, picture: Picture, noun: str) -> list[Candidate]:
-        """Every character of the class; the more of the picture it has, the surer."""
+        """Every character of the class; the more of the picture it has, the surer.
+
+        What the reader takes for no character of the world counts less than any that it knows, but
+        counts: the user says that somebody is there, and may have marks that it never saw.
+        """
         (reading,) = self.reader.read([picture])
-        alike = [seen.mask for seen in reading.known if seen.attributes["kind"] == noun]
-        masks = [resized(mask, picture.size) for mask in alike]
-        return [Candidate(mask=mask, score=float(mask.mean())) for mask in masks]
+        alike = [seen for seen in reading.characters if seen.attributes["kind"] == noun]
+        masks = [resized(seen.mask, picture.size) for seen in alike]
+        return [
+            Candidate(mask=mask, score=(seen.known + float(mask.mean())) / 2)
+            for seen, mask in zip(alike, masks, strict=True)
+        ]
