@@ -81,6 +81,28 @@ def outside(maps: CrossMap, masks: Masks) -> Scalar:
     return within(relative(maps), 1 - masks).sum(1).mean()
 
 
+def leaking(maps: CrossMap, masks: Masks) -> Scalar:
+    """The share of each phrase's attention that falls outside the mask of its thing.
+
+    Summed over the phrases. Ours: unlike `outside` it has no peak that a single place decides, and
+    a phrase that looks hard at its thing may look a little elsewhere.
+    """
+    everywhere = maps.sum(PIXELS).clamp(min=TINY)
+    return ((maps * (1 - masks)).sum(PIXELS) / everywhere).sum(1).mean()
+
+
+def contested(maps: CrossMap, masks: Masks) -> Scalar:
+    """How much of what places attend to phrases goes to another's than that of the thing there.
+
+    Ours: the cross-entropy of telling by attention whose each masked place is, the phrases only
+    compared with each other, as a mean over the places. A picture with one phrase gives 0; what
+    attends to anything else in the prompt, and what is in no mask, is free.
+    """
+    shares = maps / maps.sum(1, keepdim=True).clamp(min=TINY)
+    surprise = -(masks * shares.clamp(min=TINY).log())
+    return (surprise.sum((1, *PIXELS)) / masks.sum((1, *PIXELS)).clamp(min=TINY)).mean()
+
+
 def relative(maps: CrossMap) -> CrossMap:
     """Maps divided by their peaks."""
     return maps / maps.amax(PIXELS, keepdim=True).clamp(min=TINY)

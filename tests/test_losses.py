@@ -6,10 +6,12 @@ import torch.nn.functional as F
 
 from groupshot.losses import (
     alike,
+    contested,
     contrastive,
     cosine,
     denoising,
     inner,
+    leaking,
     localised,
     masked,
     masked_by_area,
@@ -117,14 +119,14 @@ def test_outside_is_the_mean_of_what_looks_away():
     torch.testing.assert_close(outside(MAPS, PLACES), torch.tensor(first + second))
 
 
-@pytest.mark.parametrize("loss", [localised, outside])
+@pytest.mark.parametrize("loss", [localised, outside, leaking, contested])
 def test_pictures_are_averaged_and_the_strength_of_a_map_does_not_count(loss):
     maps = torch.cat([MAPS, 0.01 * MAPS])
     masks = torch.cat([PLACES, PLACES])
     torch.testing.assert_close(loss(maps, masks), loss(MAPS, PLACES))
 
 
-@pytest.mark.parametrize("loss", [localised, outside])
+@pytest.mark.parametrize("loss", [localised, outside, leaking, contested])
 def test_a_phrase_that_a_picture_lacks_adds_nothing(loss):
     nothing = torch.zeros(1, 1, 2, 2)
     maps = torch.cat([MAPS, nothing], dim=1).requires_grad_()
@@ -138,12 +140,27 @@ def test_a_mask_of_everything_leaves_nothing_outside():
     assert outside(MAPS, torch.ones_like(MAPS)) == 0
 
 
-@pytest.mark.parametrize("loss", [localised, outside])
+@pytest.mark.parametrize("loss", [localised, outside, leaking, contested])
 def test_the_losses_on_maps_know_their_gradients(loss):
     g = torch.Generator().manual_seed(0)
     maps = torch.rand(2, 2, 3, 3, generator=g, dtype=torch.float64, requires_grad=True)
     masks = torch.rand(2, 2, 3, 3, generator=g, dtype=torch.float64).round()
     assert torch.autograd.gradcheck(lambda m: loss(m, masks), maps)
+
+
+def test_leaking_is_the_share_of_attention_that_is_elsewhere():
+    maps = torch.tensor([[[[3.0, 0.0], [1.0, 0.0]], [[0.0, 2.0], [0.0, 2.0]]]])
+    masks = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.5], [0.0, 0.5]]]])
+    torch.testing.assert_close(leaking(maps, masks), torch.tensor(1 / 4 + 1 / 2))
+
+
+def test_contested_compares_phrases_only_where_one_of_their_things_is():
+    maps = torch.tensor([[[[0.3, 0.2], [0.9, 0.1]], [[0.1, 0.2], [0.1, 0.3]]]])
+    masks = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]]]])
+    torch.testing.assert_close(contested(maps, masks), torch.tensor(-math.log(3 / 4)))
+    assert contested(maps[:, :1], masks[:, :1]) == 0
+    elsewhere = maps * torch.tensor([[1.0, 7.0], [7.0, 1.0]])
+    torch.testing.assert_close(contested(elsewhere, masks), contested(maps, masks))
 
 
 def test_outside_the_mask_alone_attention_is_pushed_down():
