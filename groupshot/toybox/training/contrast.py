@@ -28,7 +28,7 @@ NAMING = 0.3
 SAID = 256
 """Bytes kept of a collage's caption."""
 IMAGE = Field(shape=(SIZE, SIZE, 3), dtype="uint8")
-FIELDS = {"image": IMAGE}
+FIELDS = {"image": IMAGE, "owners": Field(shape=(SIZE, SIZE), dtype="uint8")}
 COLLAGE_FIELDS = {"image": IMAGE, "said": Field(shape=(SAID,), dtype="uint8")}
 
 
@@ -38,8 +38,9 @@ def scene_at(seed: int) -> Scene:
 
 
 def page(seed: int) -> Drawn:
-    """A drawing of a scene that captions can name."""
-    return {"image": draw(scene_at(seed)).image}
+    """A drawing of a scene that captions can name, with its answers."""
+    drawn = draw(scene_at(seed))
+    return {"image": drawn.image, "owners": drawn.owners}
 
 
 def collage_page(seed: int) -> Drawn:
@@ -59,6 +60,8 @@ class Batch(NamedTuple):
     scenes: list[Scene | None]
     """None for collages."""
     wrong: list[str]
+    painted: dict[str, Array]
+    """Labels of every patch; ABSENT in collages."""
 
 
 class Albums(NamedTuple):
@@ -102,6 +105,8 @@ class Contrasting:
             images = F.normalize(seen.image_embeds.float(), dim=-1)
             looking = self.model.named_vision(seen.last_hidden_state, named)
             looking = looking + self.model.gist_vision(seen.image_embeds, named)
+            there = {k: torch.from_numpy(v).to(device) for k, v in batch.painted.items()}
+            looking = looking + self.model.painted(seen.last_hidden_state, there)
         terms = {"vision": NAMING * looking} | (
             {} if self.vision_only else {"text": NAMING * naming}
         )
@@ -116,10 +121,11 @@ class Contrasting:
         """Scenes as drawn or mirrored, with a caption of any degree, and some collages."""
         some = max(1, self.pace.batch // COLLAGES)
         chosen = rng.integers(pages, size=self.pace.batch - some)
-        images = self.albums.scenes.records.read("image", chosen)
+        images, owners = (self.albums.scenes.records.read(k, chosen) for k in FIELDS)
         scenes = [scene_at(int(seed)) for seed in chosen]
         for row in np.flatnonzero(rng.random(len(scenes)) < 0.5):
-            images[row], scenes[row] = images[row, :, ::-1], mirrored(scenes[row])
+            images[row], owners[row] = images[row, :, ::-1], owners[row, :, ::-1]
+            scenes[row] = mirrored(scenes[row])
         seeds = [int(seed) for seed in rng.integers(2**32, size=len(scenes))]
         said = [caption(s, rng_at(seed)) for s, seed in zip(scenes, seeds, strict=True)]
         wrong = swapped(rng, scenes, seeds, said)[: self.recipe.hard]
@@ -127,7 +133,15 @@ class Contrasting:
         pasted = self.albums.collages.records.read("image", chosen)
         told = [bytes(b) for b in self.albums.collages.records.read("said", chosen)]
         said += [text.rstrip(b"\0").decode() for text in told]
-        return Batch(np.concatenate([images, pasted]), said, [*scenes, *[None] * some], wrong)
+        everything = np.concatenate([images, pasted])
+        return Batch(everything, said, [*scenes, *[None] * some], wrong, self.there(scenes, owners))
+
+    def there(self, scenes: list[Scene], owners: Array) -> dict[str, Array]:
+        """Labels of every patch of the scenes, and as many of collages that have none."""
+        half, side = self.recipe.patch // 2, self.recipe.patch
+        table = labels.places(scenes, owners[:, half::side, half::side])
+        none = np.full((self.pace.batch - len(scenes), *table["kind"].shape[1:]), labels.ABSENT)
+        return {name: np.concatenate([values, none]) for name, values in table.items()}
 
     def publish(self, weights: dict[str, Tensor]) -> None:
         """Write both encoders, the text projection and the logit scale."""
