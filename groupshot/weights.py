@@ -218,6 +218,13 @@ def tokens(
     return filled(part, rows)
 
 
+def copied_tokens(base: Base, nouns: Mapping[str, str], vectors: int) -> Part:
+    """New rows for each concept, each a copy of its class noun's last token, as in CLIF's code."""
+    part = attached(base, "tokens", Tokens(vectors=dict.fromkeys(nouns, vectors)))
+    words = {name: base.embedded(noun)[-1:] for name, noun in nouns.items()}
+    return filled(part, {name: word.expand(vectors, -1) for name, word in words.items()})
+
+
 def begun(base: Base, noun: str | None, vectors: int, generator: torch.Generator) -> Tensor:
     """Where a concept's rows begin: as noise of the table's own size, then as the noun's tokens."""
     known = base.embedded(noun or "")[-vectors:].cpu()

@@ -3,13 +3,16 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from miniature import save_miniature
 from PIL import Image
-from worldly import save_worldly
+from worldly import save_worldly, with_pair
 
 from groupshot.base import Base
 from groupshot.cast import Cast
+from groupshot.masks import Candidate
+from groupshot.masks.segmenters import SEGMENTERS, Kind
 
 
 def save_picture(path: Path, *, size=(64, 64), colour: Any = "orange", **options) -> Path:
@@ -61,8 +64,32 @@ def world_base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def velocity_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
-    """Its sibling that predicts velocity, without any signal in the noisiest step."""
-    return loaded(save_miniature(tmp_path_factory.mktemp("velocity"), "v_prediction"))
+    """Its sibling that predicts velocity, without any signal in the noisiest step; with a pair."""
+    return loaded(with_pair(save_miniature(tmp_path_factory.mktemp("velocity"), "v_prediction")))
+
+
+@pytest.fixture(scope="session")
+def paired_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """The first one with a CLIP pair of its own."""
+    return loaded(with_pair(save_miniature(tmp_path_factory.mktemp("paired"))))
+
+
+class Middle:
+    """A segmenter that finds everything in the middle of a picture."""
+
+    name = "middle"
+
+    def found(self, picture: Image.Image, noun: str) -> list[Candidate]:
+        mask = np.zeros(picture.size[::-1], dtype=bool)
+        rows, columns = (slice(side // 4, -(side // 4)) for side in mask.shape)
+        mask[rows, columns] = True
+        return [Candidate(mask=mask, score=1.0)]
+
+
+@pytest.fixture
+def middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let methods find things with segmenter=middle, in pictures that show nothing."""
+    monkeypatch.setitem(SEGMENTERS, "middle", Kind(load=lambda models, device: Middle()))  # type: ignore[arg-type]
 
 
 def loaded(folder: Path) -> Base:

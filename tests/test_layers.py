@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).parent.parent / "groupshot"
 LADDER = (
     ["errors", "files", "photo", "castfile", "cast", "shapes", "toybox"]  # the world
     + ["basefolder", "base"]  # the model
-    + ["keep", "attention", "crf", "masks", "samples"]  # the vocabulary of the papers
+    + ["keep", "attention", "crf", "masks", "samples", "estep"]  # the vocabulary of the papers
+    + ["clip", "confusion"]
     + ["weights", "losses", "learned"]
     + ["pictures", "runfolder", "checkpoint", "run", "scores", "export"]  # the engine
     + ["methods"]  # the papers
@@ -18,7 +19,7 @@ LADDER = (
 )
 HOMES = {
     "diffusers": {"base", "attention", "export", "toybox/training"},
-    "transformers": {"base", "masks", "scores", "toybox/training"},
+    "transformers": {"base", "masks", "clip", "scores", "toybox/training"},
     "peft": {"weights"},
     "accelerate": {"run"},
     "gradio": {"ui"},

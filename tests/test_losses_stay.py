@@ -17,6 +17,7 @@ from groupshot.run import Run
 FILE = Path(__file__).parent / "data" / "losses.json"
 
 
+@pytest.mark.usefixtures("middle")
 @pytest.mark.parametrize("name", METHODS)
 def test_the_first_losses_are_the_stored_ones(velocity_base, two_cats, tmp_path, name):
     run = Run(two_cats, base=velocity_base, method=quick(name, steps=3), out=tmp_path / "run")

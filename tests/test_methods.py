@@ -18,16 +18,37 @@ from groupshot.files import load_tensors
 from groupshot.methods import METHODS
 from groupshot.run import Method, Run
 
-QUICK = {"steps": 2, "batch": 2, "crops": 1, "views": 1, "priors": 2, "resolution": 4}
+QUICK = {
+    "steps": 2,
+    "batch": 2,
+    "crops": 1,
+    "views": 1,
+    "priors": 2,
+    "resolution": 4,
+    "resolutions": (4,),
+    "timesteps": 3,
+    "refresh": 1,
+    "contrast_steps": 2,
+    "token_steps": 2,
+    "collages": 6,
+    "contrast_batch": 4,
+    "segmenter": "middle",
+}
 """Fields for a smoke test, as far as a method has them."""
 
-pytestmark = pytest.mark.parametrize("name", METHODS)
+pytestmark = [pytest.mark.parametrize("name", METHODS), pytest.mark.usefixtures("middle")]
 
 
 def quick(name: str, **more: object) -> Method:
     method: Any = METHODS[name]
     fields = {field.name for field in dataclasses.fields(method)}
     return method(**{k: v for k, v in {**QUICK, **more}.items() if k in fields})
+
+
+@pytest.fixture
+def base(paired_base):
+    """A base with a CLIP pair, which some methods need."""
+    return paired_base
 
 
 @pytest.fixture

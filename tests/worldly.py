@@ -22,7 +22,11 @@ SIDE, WIDTH, SHARED = 16, 16, 8
 def save_worldly(folder: Path) -> Path:
     """Save one whose pictures are of 16 x 16 pixels, as are those that its tower sees."""
     with patch("miniature.WORDS", WORDS):
-        save_miniature(folder)
+        return with_pair(save_miniature(folder))
+
+
+def with_pair(folder: Path) -> Path:
+    """A saved miniature with a CLIP pair of its own; all other weights stay what they were."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         vision().save_pretrained(folder / "image_encoder")

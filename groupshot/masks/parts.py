@@ -55,7 +55,10 @@ class Namer(Protocol):
 
 
 def anatomy(toybox: Toybox) -> Parted:
-    """The parts of a toybox character, by the names that the world has for them."""
+    """The parts of a toybox character, by the words that captions of the world have for them.
+
+    An accessory is called what it is, "hat"; a mark nothing, for no caption can name it.
+    """
 
     def parted(picture: Picture, mask: HardMask) -> list[Part]:
         (reading,) = toybox.reader.read([picture])
@@ -66,8 +69,11 @@ def anatomy(toybox: Toybox) -> Parted:
         )
         if seen is None:
             return []
+        words = {"accessory": seen.attributes["accessory"], "mark": ""}
         named = [
-            (name, resized(seen.parts == i, picture.size)) for i, name in enumerate(PARTS) if i
+            (words.get(name, name), resized(seen.parts == i, picture.size))
+            for i, name in enumerate(PARTS)
+            if i
         ]
         return sifted([Part(mask=shape & mask, name=name) for name, shape in named], mask)
 

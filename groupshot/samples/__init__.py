@@ -2,12 +2,14 @@
 
 from groupshot.samples.backdrops import Backdrop, emptied, plain
 from groupshot.samples.batch import Batch, Samples, drawn, pooled, tossed, union, unmasked
-from groupshot.samples.captions import caption, listed, nouns, part_of, sided, with_article
+from groupshot.samples.captions import caption, known, listed, nouns, part_of, sided, with_article
+from groupshot.samples.collages import Collage, Matched, collages, counts, matches, seen_as
 from groupshot.samples.composites import Composite, Placed, collage, composed, composite
 from groupshot.samples.crops import batches, both_ways, crop_masks, cropped, pixels, views
 from groupshot.samples.cutouts import Cutout, cut, large_enough
 from groupshot.samples.drawings import prior_batches, priors, scenes
 from groupshot.samples.photos import PhotoMask, Shot, shots
+from groupshot.samples.pieces import Pieces, common, parts, wholes
 from groupshot.samples.resizing import resized, resized_batches
 from groupshot.samples.spots import Rules
 from groupshot.samples.subsets import subset, unions
@@ -15,9 +17,12 @@ from groupshot.samples.subsets import subset, unions
 __all__ = [
     "Backdrop",
     "Batch",
+    "Collage",
     "Composite",
     "Cutout",
+    "Matched",
     "PhotoMask",
+    "Pieces",
     "Placed",
     "Rules",
     "Samples",
@@ -26,17 +31,23 @@ __all__ = [
     "both_ways",
     "caption",
     "collage",
+    "collages",
+    "common",
     "composed",
     "composite",
+    "counts",
     "crop_masks",
     "cropped",
     "cut",
     "drawn",
     "emptied",
+    "known",
     "large_enough",
     "listed",
+    "matches",
     "nouns",
     "part_of",
+    "parts",
     "pixels",
     "plain",
     "pooled",
@@ -45,6 +56,7 @@ __all__ = [
     "resized",
     "resized_batches",
     "scenes",
+    "seen_as",
     "shots",
     "sided",
     "subset",
@@ -53,5 +65,6 @@ __all__ = [
     "unions",
     "unmasked",
     "views",
+    "wholes",
     "with_article",
 ]

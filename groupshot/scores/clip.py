@@ -3,21 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from groupshot.base import Base, folder
+from groupshot.base import Base
 from groupshot.cast import Cast
-from groupshot.files import load_tensors
+from groupshot.clip import Clip, own
 from groupshot.samples import with_article
 from groupshot.scores.asks import Drawn
 
-PROJECTION = "text_projection/model.safetensors"
-"""The file in a base's folder that maps its text encoder's summary to where pictures are."""
 UNKNOWN = "thing"
 """What a concept without a class word is called."""
 
@@ -39,29 +37,22 @@ class Pair(Protocol):
 class OwnPair:
     """A base's text encoder and vision tower, and what brings both together."""
 
-    base: Base
-    projection: Tensor
+    clip: Clip
 
     @torch.no_grad()
     def said(self, prompts: Sequence[str]) -> Tensor:
         """What the text encoder, as it stands, makes of prompts."""
-        pooled = self.base.text_encoder(self.base.ids(prompts)).pooler_output
-        return F.normalize(pooled @ self.projection.T, dim=-1)
+        return F.normalize(self.clip.said(prompts), dim=-1)
 
-    @torch.no_grad()
     def seen(self, pictures: Sequence[Image.Image]) -> Tensor:
         """What the vision tower makes of pictures."""
-        pipe: Any = self.base.pipe
-        pixels = pipe.feature_extractor(list(pictures), return_tensors="pt").pixel_values
-        return F.normalize(pipe.image_encoder(pixels.to(self.base.device)).image_embeds, dim=-1)
+        return F.normalize(self.clip.seen(pictures), dim=-1)
 
 
 def pair_of(base: Base) -> Pair | None:
     """The pair of a base that has one: a vision tower, and the projection beside it."""
-    file = folder(base.source) / PROJECTION
-    if base.pipe.image_encoder is None or not file.is_file():
-        return None
-    return OwnPair(base=base, projection=load_tensors(file)[0]["weight"].to(base.table.weight))
+    clip = own(base)
+    return None if clip is None else OwnPair(clip=clip)
 
 
 def alignments(pair: Pair, cast: Cast, drawn: Drawn) -> tuple[float, float]:

@@ -1,0 +1,229 @@
+"""Non-confusing Generation of Customized Concepts in Diffusion Models (CLIF).
+
+Wang Lin, Jingyuan Chen, Jiaxin Shi, Yichen Zhu, Chen Liang, Junzhong Miao, Tao Jin, Zhou Zhao,
+Fei Wu, Shuicheng Yan, Hanwang Zhang. ICML 2024. arXiv 2405.06914.
+
+Concepts are confused in the text already: words whose embeddings are near each other are drawn
+alike. So before anything is drawn, the new words are contrasted, as CLIP was trained: collages of a
+concept beside a common thing (Global), of a part of it beside one (Region), and of two concepts
+(Mix) are told apart by their captions. From there on it is textual inversion, then words and a
+LoRA.
+
+Where we differ: the released code does not normalise features, sums a prompt up at its newest token
+instead of its end, and takes the same caption of another collage for a wrong one; here each of the
+three is a field, and the default what CLIP does. Sizes, counts and shares of the collages are ours,
+since no source tells them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from groupshot.base import Base
+from groupshot.cast import Cast
+from groupshot.clip import Clip, Pooling, at_end, at_highest, clip_of
+from groupshot.keep import Keep, Kept
+from groupshot.losses import alike, contrastive, cosine, denoising, inner
+from groupshot.masks import kept, restored, sightings
+from groupshot.masks.partings import parting, usual
+from groupshot.masks.segmenters import segmenter
+from groupshot.run import Stage, falling
+from groupshot.samples import (
+    Batch,
+    Collage,
+    Matched,
+    Pieces,
+    Rules,
+    batches,
+    collages,
+    common,
+    counts,
+    known,
+    matches,
+    nouns,
+    parts,
+    priors,
+    seen_as,
+    shots,
+    views,
+    wholes,
+)
+from groupshot.shapes import HardMask, Pairs
+from groupshot.weights import ATTENTION, Part, copied_tokens, lora, text_encoder
+
+COMMON = (
+    *("chef", "wizard", "doctor", "jean jacket", "stool", "dog", "cat", "bear", "rabbit", "fox"),
+    *("mouse", "robot", "bird", "frog", "elephant", "lion", "dragon"),
+)
+"""Those that the paper's figure 4 shows, and what the toybox knows: nobody lists them all."""
+
+POOLINGS: Mapping[str, Pooling] = {"end": at_end, "highest": at_highest}
+LIKENESSES = {"cosine": cosine, "inner": inner}
+LEARNERS: Mapping[str, Callable[[Base], tuple[Part, ...]]] = {
+    "tokens": lambda base: (),
+    "text-encoder": lambda base: (text_encoder(base),),
+}
+
+
+def each_its_own(phrases: Sequence[str]) -> Pairs:
+    """As if no two captions of a batch were the same: what CLIF's code takes for granted."""
+    return torch.eye(len(phrases), dtype=torch.bool)
+
+
+POSITIVES: Mapping[str, Callable[[Sequence[str]], Pairs]] = {"alike": alike, "own": each_its_own}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clif:
+    """New words are contrasted with each other and with common ones, then learned with a LoRA."""
+
+    name: ClassVar[str] = "clif"
+
+    contrastive: bool = True
+    """Whether there is a contrastive stage; without it the other two are the same."""
+    contrast_steps: int = 200
+    """Steps of the contrastive stage."""
+    token_steps: int = 150
+    """Steps of textual inversion."""
+    steps: int = 250
+    """Steps of the last stage, rows and LoRA together."""
+    contrast_batch: int = 64
+    """Collages a step, contrasted with each other; the code's 128."""
+    batch: int = 4
+    """Photos a step in the other two stages: the code's 4."""
+    vectors: int = 2
+    """Rows of the embedding table for each concept: the code's 2, both begun as the class noun."""
+    learns: Literal["tokens", "text-encoder"] = "tokens"
+    """What the contrast changes: the rows (the code), or the text encoder too (the paper)."""
+    contrast_rate: float = 2e-3
+    """Learning rate of the rows in the contrastive stage; the code's is 1e-4, for many steps."""
+    encoder_rate: float = 1e-5
+    """Learning rate of the text encoder, if it learns."""
+    token_rate: float = 5e-3
+    """Learning rate of the rows in the other two; the code's is 2e-4."""
+    lora_rate: float = 1e-3
+    """Learning rate of the LoRA; the code's is 2e-4."""
+    rank: int = 16
+    """Rank of the LoRA: the code's 16."""
+    modules: tuple[str, ...] = ATTENTION
+    """Endings of the names of the U-Net's layers that the LoRA changes: the code's, attention."""
+    clip: str = ""
+    """The CLIP that compares, for a base without its own: a folder or a model of the hub."""
+    collages: int = 480
+    """How many collages are made; their shares are as follows."""
+    global_share: float = 1.0
+    """Of a concept beside a common thing; the paper does not tell, here all are equal."""
+    region_share: float = 1.0
+    """Of a part of a concept beside a common thing."""
+    mix_share: float = 1.0
+    """Of two concepts."""
+    smallest: float = 0.35
+    """The least that a cut-out's longer side has of the canvas, if it has as many pixels; ours."""
+    largest: float = 0.6
+    """The most."""
+    overlap: float = 0.1
+    """The largest intersection over union of the two boxes of a collage; ours."""
+    common: tuple[str, ...] = COMMON
+    """Class words of common things; those that the base has no words for are left out."""
+    common_each: int = 2
+    """Pictures that the base draws of each."""
+    parts: str = ""
+    """What takes concepts apart: anatomy, slic, felzenszwalb, sam or sam=MODEL; empty, the first in
+    the toybox, slic elsewhere."""
+    segmenter: str = ""
+    """Who finds what has no hand mask: NAME or NAME=MODEL,MODEL; empty, the base's own choice."""
+    pooling: Literal["end", "highest"] = "end"
+    """Where a caption is summed up: at its end, or at its highest token number (the code)."""
+    likeness: Literal["cosine", "inner"] = "cosine"
+    """What is compared: directions, as CLIP does, or lengths too (the code)."""
+    positives: Literal["alike", "own"] = "alike"
+    """Whose captions fit: all that are the same, or a collage's own alone (the code)."""
+    crops: int = 4
+    """Different crops made of each photo, for the other two stages."""
+    least: float = 0.9
+    """The smallest crop, as a share of the photo's shorter side."""
+
+    def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Any]]:
+        """Three stages: contrast, rows alone, rows and LoRA."""
+        rows = copied_tokens(base, nouns(cast), self.vectors)
+        if self.contrastive:
+            yield self.contrast(base, cast, keep, rows)
+        photos = shots(cast)
+        crops = keep("crops", lambda g: views(base, photos, self.crops, self.least, g))
+        instances = batches(base, photos, crops["views"], self.batch)
+
+        def loss(batch: Batch, generator: Generator) -> dict[str, Tensor]:
+            guess, target = base.guessed(batch.latents, base.text(batch.captions), generator)
+            return {"denoising": denoising(guess, target)}
+
+        yield Stage(
+            name="tokens",
+            train={rows: self.token_rate},
+            samples=instances,
+            loss=loss,
+            steps=self.token_steps,
+        )
+        adapter = lora(base, self.rank, self.modules, keep.seeded("lora"))
+        yield Stage(
+            name="joint",
+            train={rows: self.token_rate, adapter: self.lora_rate},
+            samples=instances,
+            loss=loss,
+            steps=self.steps,
+            schedule=falling,
+        )
+
+    def contrast(self, base: Base, cast: Cast, keep: Keep, rows: Part) -> Stage[Matched]:
+        """The first stage: collages and their captions are matched."""
+        clip = clip_of(base, self.clip)
+        eye = segmenter(self.segmenter or base.card.segmenter, base.device)
+        masks = restored(cast, keep("masks", lambda _: kept(sightings(cast, eye))))
+        own = keep("common", lambda g: priors(base, self.words(base), self.common_each, g))
+
+        def seen(generator: Generator) -> Kept:
+            made = self.made(base, self.pieces(base, cast, masks, own), generator)
+            return seen_as(made, clip.seen([each.picture for each in made]).cpu())
+
+        others = LEARNERS[self.learns](base)
+        return Stage(
+            name="contrast",
+            train={rows: self.contrast_rate} | dict.fromkeys(others, self.encoder_rate),
+            samples=matches(base, keep("collages", seen), self.contrast_batch),
+            loss=lambda batch, _: {"contrast": self.contrasted(clip, batch)},
+            steps=self.contrast_steps,
+        )
+
+    def words(self, base: Base) -> set[str]:
+        """The common things that the base draws: none where no collage shows any."""
+        needed = self.global_share + self.region_share > 0
+        return set(known(self.common, base.lexicon)) if needed else set()
+
+    def pieces(
+        self, base: Base, cast: Cast, masks: Sequence[Mapping[str, HardMask]], own: Kept
+    ) -> Pieces:
+        """All that collages are made of: the cast by its masks, and the base's `own` drawings."""
+        masked = list(zip(shots(cast), masks, strict=True))
+        eye = segmenter(self.segmenter or base.card.segmenter, base.device)
+        apart = parting(self.parts or usual(base.card.segmenter), base.device)
+        there = wholes(cast, masked, base.size)
+        return Pieces(
+            wholes=there,
+            parts=parts(list(there), masked, apart, base.lexicon, base.size),
+            common=common(base, own, eye),
+        )
+
+    def made(self, base: Base, pieces: Pieces, generator: Generator) -> list[Collage]:
+        """The collages."""
+        shares = {"global": self.global_share, "region": self.region_share, "mix": self.mix_share}
+        numbers = counts(shares, self.collages, len(pieces.wholes))
+        rules = Rules(size=(self.smallest, self.largest), overlap=self.overlap)
+        return collages(pieces, numbers, base.size, rules, generator)
+
+    def contrasted(self, clip: Clip, batch: Matched) -> Tensor:
+        """How badly collages and captions are told apart: symmetric InfoNCE."""
+        texts = clip.said(batch.captions, POOLINGS[self.pooling])
+        pairs = POSITIVES[self.positives](batch.phrases).to(texts.device)
+        return contrastive(batch.images, texts, pairs, clip.scale, LIKENESSES[self.likeness])
