@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool
 from PIL import Image as Pictures
 from PIL.Image import Image as Picture
 from scipy.ndimage import binary_dilation
@@ -17,6 +18,10 @@ GROWN = 0.03
 
 MOST = 0.8
 """A hole of more of its photo than this leaves too little to fill it from."""
+
+
+Hole = Bool[np.ndarray, "h w"]
+"""The pixels of a resized photo that are filled anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +47,29 @@ def emptied(shot: Shot, subjects: PhotoMask, size: int) -> Picture:
     inpainting. A shadow on the ground stays unless it is marked too. Raises a UserError where the
     subjects fill the photo.
     """
-    scale = size / min(shot.picture.size)
-    width, height = (max(size, round(side * scale)) for side in shot.picture.size)
-    photo = shot.picture.convert("RGB").resize((width, height), Pictures.Resampling.LANCZOS)
-    marks = Pictures.fromarray(subjects.astype(np.float32))
-    marked = np.asarray(marks.resize((width, height), Pictures.Resampling.BOX)) > 0
-    hole = binary_dilation(marked, iterations=max(2, round(GROWN * size)))
+    hole = hole_of(shot, subjects, size)
     if hole.mean() > MOST:
         raise UserError(
             f"Its subjects fill {hole.mean():.0%} of {shot.source}, so there is no background to "
             "take from it: use other photos, or plain backgrounds."
         )
+    height, width = hole.shape
+    photo = shot.picture.convert("RGB").resize((width, height), Pictures.Resampling.LANCZOS)
     full, left = patched(np.asarray(photo) / 255, hole)
     if left.any():
         full = inpaint_biharmonic(full, left, channel_axis=-1).clip(0, 1)
     return Pictures.fromarray((full * 255).round().astype(np.uint8))
+
+
+def left_over(shot: Shot, subjects: PhotoMask, size: int) -> bool:
+    """Whether enough of a photo is nobody's for `emptied` to fill the rest from."""
+    return bool(hole_of(shot, subjects, size).mean() <= MOST)
+
+
+def hole_of(shot: Shot, subjects: PhotoMask, size: int) -> Hole:
+    """What is to be filled anew of a photo whose shorter side is `size` pixels."""
+    scale = size / min(shot.picture.size)
+    width, height = (max(size, round(side * scale)) for side in shot.picture.size)
+    marks = Pictures.fromarray(subjects.astype(np.float32))
+    marked = np.asarray(marks.resize((width, height), Pictures.Resampling.BOX)) > 0
+    return binary_dilation(marked, iterations=max(2, round(GROWN * size)))

@@ -1,0 +1,289 @@
+"""Enhancing Multi-Concept Text-to-Image Diffusion via Concept Fusion and Localized Refinement.
+
+Tran et al., 2025. arXiv 2504.03292: Fuse-and-Refine, FaR.
+
+Concept Fusion cuts subjects out of their backgrounds and recombines them, with others of their
+classes that the base has drawn, into composites: there is no end to what can be learned from, and
+where everyone is in it is known exactly. Localized Refinement holds each word's cross-attention to
+the region of its own concept. Some modules learn at the same time, in one stage.
+
+Where we differ: no code is known, and of the paper only the abstract is known to us. Every number
+and every formula is a choice of ours and a field; what the abstract says stands at each. Pictures
+of the classes are learned beside the composites, as in DreamBooth.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from groupshot.attention import positions, recorded
+from groupshot.base import Base
+from groupshot.cast import Cast
+from groupshot.errors import UserError
+from groupshot.keep import Keep, Kept
+from groupshot.losses import contested, leaking, localised, masked_by_area, outside, prior
+from groupshot.masks import kept, restored, sightings
+from groupshot.masks.segmenters import segmenter
+from groupshot.run import Stage
+from groupshot.samples import (
+    Batch,
+    Rules,
+    composed,
+    nouns,
+    pooled,
+    prior_batches,
+    priors,
+    scenes,
+    shots,
+    union,
+)
+from groupshot.samples.captions import known
+from groupshot.samples.fusion import Fusion, Mixture, either, photo_draw, subjects
+from groupshot.samples.grounds import Ground, Masked, bare, photographed
+from groupshot.samples.strangers import Stranger, asked, found, strangers
+from groupshot.shapes import CrossMap, Latent, Masks, Scalar, Text
+from groupshot.weights import ATTENTION, Part, keys_values, lora, tokens
+
+Pair = tuple[Batch, Batch]
+"""Composites and photos with masks, and the base's own pictures of their classes."""
+
+PLACES = ("down", "up")
+"""The sections of the U-Net whose attention counts: Break-A-Scene's code leaves out the middle."""
+
+FORMULAS: Mapping[str, Callable[[CrossMap, Masks], Scalar]] = {
+    "relative": localised,
+    "outside": outside,
+    "leaking": leaking,
+    "contested": contested,
+}
+"""What can be asked of attention, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaR:
+    """Composites of cut-out subjects are learned, and each word looks at its own."""
+
+    name: ClassVar[str] = "far"
+
+    fusion: bool = True
+    """Concept Fusion; without it the photos themselves are all that is learned from."""
+    localized: bool = True
+    """Localized Refinement; without it nothing is asked of attention."""
+    steps: int = 300
+    """Steps of gradient descent: as many as DreamBooth's here, for want of the paper's."""
+    batch: int = 4
+    """Composites and photos a step: as in our other methods."""
+    vectors: int = 2
+    """Rows of the embedding table for each concept: Custom Diffusion's new word and its noun."""
+    learns: Literal["keys-values", "lora"] = "keys-values"
+    """What learns beside the rows; the paper says "specific modules". Custom Diffusion's."""
+    token_rate: float = 5e-3
+    """Learning rate of the rows: Textual Inversion's 0.005."""
+    weight_rate: float = 1e-4
+    """Learning rate of the keys and values: as in our Custom Diffusion."""
+    lora_rate: float = 1e-3
+    """Learning rate of the LoRA, where that learns: as in our DreamBooth."""
+    rank: int = 16
+    """Rank of the LoRA, where that learns: as in our DreamBooth."""
+    composites: float = 0.7
+    """Share of composites, the rest are photos: ours; the closest relative, MuDI, takes 0.3."""
+    most: int = 3
+    """The most concepts in a composite: ours; any number up to it is as likely."""
+    smallest: float = 0.35
+    """The longer side of the smallest, as a share of the canvas: ours, as our collages."""
+    largest: float = 0.7
+    """The longer side of the largest: ours; several become smaller until they fit."""
+    overlap: float = 0.25
+    """The largest intersection over union of two boxes: ours, so that some stand behind others."""
+    turn: float = 5.0
+    """The most that one is turned to either side, in degrees: ours."""
+    flip: float = 0.5
+    """The chance that one is mirrored: Break-A-Scene's."""
+    light: float = 0.1
+    """How far each follows the light of its new place, from 0 to 1: ours; more pales a gray cat."""
+    strangers: float = 0.25
+    """The chance that one of a class whom the base drew stands beside them ("priors"): ours."""
+    sided: float = 0.25
+    """The chance that a caption of two says who is on the left: CLIF's words, our share."""
+    backdrops: tuple[Literal["photos", "scenes", "plain"], ...] = ("photos", "scenes")
+    """Behind them: photos and scenes of the base's without those in them, or white: ours."""
+    places: tuple[str, ...] = ("on the beach", "in the forest", "in the snow", "in the city")
+    """Where the base draws its scenes, as captions say it; those whose words it knows: ours."""
+    segmenter: str = ""
+    """Who finds what has no hand mask: NAME or NAME=MODEL,MODEL; empty, the base's own choice."""
+    formula: tuple[Literal["relative", "outside", "leaking", "contested"], ...] = ("relative",)
+    """What is asked of attention, added up: Break-A-Scene's, Mix-of-Show's, or two of our own."""
+    attention: float = 0.01
+    """Weight of it: Break-A-Scene's and Mix-of-Show's 0.01."""
+    resolutions: tuple[int, ...] = (16,)
+    """Sides of the attention maps that are looked at: Break-A-Scene's 16."""
+    rest: float = 1.0
+    """How much the loss counts where no concept is; MuDI's run, too, counts it whole."""
+    priors: int = 16
+    """Pictures that the base draws of each class before it learns: as in our other methods."""
+    prior_batch: int = 2
+    """How many of them a step: as in our other methods."""
+    prior_weight: float = 1.0
+    """Weight of their loss: DreamBooth's λ is 1."""
+    least: float = 0.9
+    """The smallest part of a photo that is shown, as a share of its shorter side: ours."""
+
+    def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Pair]]:
+        """One stage: rows, keys and values together."""
+        with recorded(base, self.resolutions, PLACES):
+            pass  # refuses here what the base has no attention at
+        own, photos = self.drawn(base, cast, keep), self.masked(base, cast, keep)
+        draw = photo_draw(photos, base.card.templates, base.size, self.least)
+        if self.fusion:
+            fused = self.recombined(base, cast, keep, photos, own)
+            draw = either(self.composites, fused.draw, draw)
+        rows = tokens(base, nouns(cast), self.vectors, keep.seeded("tokens"))
+        modules = LEARNING[self.learns](self, base, keep.seeded("modules"))
+        instances = composed(base, draw, cast.names, self.batch)
+        preserved = prior_batches(base, own, self.prior_batch)
+        yield Stage(
+            name="joint",
+            train={rows: self.token_rate, **modules},
+            samples=lambda step, g: (instances(step, g), preserved(step, g)),
+            loss=partial(self.refined if self.localized else self.plain, base),
+            steps=self.steps,
+        )
+
+    def fused(self, base: Base, cast: Cast, keep: Keep) -> Fusion:
+        """What composites are made of, to look at before anything is learned."""
+        own, photos = self.drawn(base, cast, keep), self.masked(base, cast, keep)
+        return self.recombined(base, cast, keep, photos, own)
+
+    def drawn(self, base: Base, cast: Cast, keep: Keep) -> Kept:
+        """The base's own pictures of every class."""
+        classes = set(nouns(cast).values())
+        return keep("priors", lambda g: priors(base, classes, self.priors, g))
+
+    def masked(self, base: Base, cast: Cast, keep: Keep) -> list[Masked]:
+        """Every photo, and where in it each concept is."""
+        eye = segmenter(self.segmenter or base.card.segmenter, base.device)
+        masks = keep("masks", lambda _: kept(sightings(cast, eye)))
+        return list(zip(shots(cast), restored(cast, masks), strict=True))
+
+    def recombined(
+        self, base: Base, cast: Cast, keep: Keep, photos: Sequence[Masked], own: Kept
+    ) -> Fusion:
+        """Subjects, strangers and places, and how they are put together."""
+        places = {concept.name for concept in cast.concepts if concept.kind == "background"}
+        people = subjects(photos, places, self.smallest, base.size)
+        if not people:
+            raise UserError(
+                f"{cast.folder} has only backgrounds, and nobody to put before them: add a "
+                "subject, or learn without composites (fusion=false)"
+            )
+        others = self.others(base, cast, keep, own)
+        return Fusion(
+            subjects=people,
+            strangers=[each.cut(base.size) for each in others],
+            grounds=self.grounds(photos, others, places, base.size),
+            templates=base.card.templates,
+            mixture=self.mixture(),
+            size=base.size,
+        )
+
+    def mixture(self) -> Mixture:
+        """What is drawn at random, as the fields say."""
+        rules = Rules(
+            size=(self.smallest, self.largest),
+            flip=self.flip,
+            turn=self.turn,
+            overlap=self.overlap,
+            light=self.light,
+        )
+        return Mixture(
+            rules=rules,
+            most=self.most,
+            strangers=self.strangers,
+            sided=self.sided,
+            least=self.least,
+        )
+
+    def others(self, base: Base, cast: Cast, keep: Keep, own: Kept) -> list[Stranger]:
+        """Who is alone in the base's own pictures of the classes, those in places included."""
+        classes = {nouns(cast)[each.name] for each in cast.concepts if each.kind == "thing"}
+        there = known(self.places, base.lexicon) if "scenes" in self.backdrops else ()
+        where = asked(classes, there)
+        drawn = keep("scenes", lambda g: scenes(base, list(where), 1, g))
+        if self.strangers:
+            drawn |= {noun: own[noun] for noun in classes}
+            where |= {noun: (noun, "") for noun in classes}
+        eye = segmenter(self.segmenter or base.card.segmenter, base.device)
+        told = {key: noun for key, (noun, _) in where.items()}
+        masks = keep("strangers", lambda _: found(base, drawn, told, eye))
+        return strangers(base, drawn, where, masks)
+
+    def grounds(
+        self,
+        photos: Sequence[Masked],
+        others: Sequence[Stranger],
+        places: Collection[str],
+        size: int,
+    ) -> list[Ground]:
+        """Places with nobody in them, of all the kinds that are asked for."""
+        kinds: dict[str, Callable[[], Iterable[Ground]]] = {
+            "photos": lambda: photographed(photos, places, size),
+            "scenes": lambda: (ground for one in others if one.place for ground in one.left(size)),
+            "plain": lambda: [bare(size)],
+        }
+        made = [ground for kind in self.backdrops for ground in kinds[kind]()]
+        if not made:
+            raise UserError(
+                "the subjects fill every photo, so there is no place to put them in: add photos "
+                "with more of their surroundings, or take white ones (backdrops=plain)"
+            )
+        return made
+
+    def plain(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:
+        """Composites, and the classes preserved, in one pass of the denoiser."""
+        latents, text, _ = told(base, pair)
+        return self.errors(pair, *base.guessed(latents, text, generator))
+
+    def refined(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:
+        """The same, and where each word looks."""
+        mine, _ = pair
+        latents, text, captions = told(base, pair)
+        where = positions(base, captions, [f"<{name}>" for name in mine.names])
+        with recorded(base, self.resolutions, PLACES) as record:
+            guess, target = base.guessed(latents, text, generator)
+        looks = [
+            FORMULAS[formula](
+                record.maps(where, side)[: len(mine.latents)], pooled(mine.masks, side)
+            )
+            for side in self.resolutions
+            for formula in self.formula
+        ]
+        attention = torch.stack(looks).sum() / len(self.resolutions)
+        return self.errors(pair, guess, target) | {"attention": self.attention * attention}
+
+    def errors(self, pair: Pair, guess: Latent, target: Latent) -> dict[str, Tensor]:
+        """How far the denoiser is off."""
+        mine, _ = pair
+        n = len(mine.latents)
+        region = self.rest + (1 - self.rest) * union(mine.masks)
+        return {
+            "denoising": masked_by_area(guess[:n], target[:n], region),
+            "prior": prior(guess[n:], target[n:], self.prior_weight),
+        }
+
+
+def told(base: Base, pair: Pair) -> tuple[Latent, Text, tuple[str, ...]]:
+    """Both halves of a batch as one: latents, prompts as the denoiser reads them, and prompts."""
+    mine, own = pair
+    captions = mine.captions + own.captions
+    return torch.cat([mine.latents, own.latents]), base.text(captions), captions
+
+
+LEARNING: Mapping[str, Callable[[FaR, Base, Generator], dict[Part, float]]] = {
+    "keys-values": lambda far, base, _: {keys_values(base): far.weight_rate},
+    "lora": lambda far, base, g: {lora(base, far.rank, ATTENTION, g): far.lora_rate},
+}
+"""What can learn beside the rows, and how fast."""
