@@ -7,8 +7,9 @@ asked for; what all the other words got is forgotten at once, and computed again
 
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import torch
@@ -34,6 +35,12 @@ class Layer:
     """One of PLACES."""
     shrink: int
     """How many places of the latent, along each side, are one of the layer's."""
+    number: int
+    """Its turn in a pass."""
+
+
+class Enough(Exception):
+    """Every tapped layer has been reached: what is left of a pass tells nothing more."""
 
 
 class Record:
@@ -85,6 +92,16 @@ class Record:
                     hooks.enter_context(projection.register_forward_hook(holding(held, layer)))
             yield
 
+    @contextmanager
+    def leaving(self) -> Generator[None]:
+        """Break each pass off once all tapped layers are reached, with no trace of it outside.
+
+        The block ends with its first pass.
+        """
+        last = max(sum(self._taps.values(), []), key=lambda layer: layer.number)
+        with last.attention.to_k.register_forward_hook(enough), suppress(Enough):
+            yield
+
     def _begin(self, unet: nn.Module, inputs: tuple[Any, ...]) -> None:
         """Remember the size of a pass's latents."""
         height, width = inputs[0].shape[-2:]
@@ -98,6 +115,11 @@ def holding(held: dict[Layer, Tensor], layer: Layer) -> Callable[..., None]:
         held[layer] = output
 
     return hold
+
+
+def enough(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+    """A hook that breaks a pass off."""
+    raise Enough
 
 
 def attended(query: Queries, key: Keys, positions: Positions, heads: int, scale: float) -> Shares:
@@ -141,10 +163,11 @@ def listed(resolutions: Iterable[int]) -> str:
 
 def layers(base: Base) -> Iterator[Layer]:
     """Every cross-attention layer of the base's U-Net."""
+    number = count()
     for place, block, shrink in blocks(base.unet):
         for module in block.modules():
             if isinstance(module, Attention) and module.is_cross_attention:
-                yield Layer(attention=module, place=place, shrink=shrink)
+                yield Layer(attention=module, place=place, shrink=shrink, number=next(number))
 
 
 def blocks(unet: Any) -> Iterator[tuple[str, nn.Module, int]]:

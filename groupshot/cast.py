@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from PIL import Image
 
-from groupshot.castfile import Entry, read_sheet
+from groupshot.castfile import Entry, Row, Side, read_sheet
 from groupshot.errors import UserError
 from groupshot.photo import Photo, is_mask, pictures_in, read_mask
 
@@ -36,6 +36,14 @@ class Together:
     photo: Photo
     shows: tuple[str, ...]
     mask_paths: Mapping[str, Path]
+    where: Mapping[str, Side] = field(default_factory=dict[str, Side])
+    """On which side of the others some of them are, if the user says so."""
+
+    @property
+    def from_left(self) -> tuple[str, ...]:
+        """Whom it shows, in their order, but those on the left first and on the right last."""
+        rank: dict[Side | None, int] = {"left": 0, None: 1, "right": 2}
+        return tuple(sorted(self.shows, key=lambda name: rank[self.where.get(name)]))
 
     @property
     def masks(self) -> dict[str, Image.Image]:
@@ -64,7 +72,7 @@ class Cast:
         if not folder.is_dir():
             raise UserError(f"{folder} is not a folder: give one that holds a folder per subject")
         sheet = read_sheet(folder)
-        together = tuple(_together(folder, row.image, row.shows) for row in sheet.together)
+        together = tuple(_together(folder, row) for row in sheet.together)
         shared = {each.photo.path for each in together}
         if sheet.concepts is None:
             concepts = _found(folder, shared)
@@ -136,13 +144,13 @@ def _matching(folder: Path, name: str, pattern: str) -> list[Path]:
     return paths
 
 
-def _together(folder: Path, image: str, shows: tuple[str, ...]) -> Together:
-    path = folder / image
+def _together(folder: Path, row: Row) -> Together:
+    path = folder / row.image
     if not path.is_file():
-        raise UserError(f"{folder / 'cast.yaml'} names {image}, which is not there: correct it")
-    masks = {name: path.with_name(f"{path.stem}.{name}.mask.png") for name in shows}
+        raise UserError(f"{folder / 'cast.yaml'} names {row.image}, which is not there: correct it")
+    masks = {name: path.with_name(f"{path.stem}.{name}.mask.png") for name in row.shows}
     given = {name: mask for name, mask in masks.items() if mask.is_file()}
-    return Together(photo=Photo(path=path), shows=shows, mask_paths=given)
+    return Together(photo=Photo(path=path), shows=row.shows, mask_paths=given, where=row.where)
 
 
 def _photo(path: Path) -> Photo:

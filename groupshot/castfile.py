@@ -1,7 +1,7 @@
 """cast.yaml, read and checked: what is written there, before any file is looked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast
@@ -9,6 +9,9 @@ from typing import Any, Literal, cast
 import yaml
 
 from groupshot.errors import UserError
+
+Side = Literal["left", "right"]
+"""Where somebody is among those whom a photo shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,8 @@ class Row:
 
     image: str
     shows: tuple[str, ...]
+    where: Mapping[str, Side] = field(default_factory=dict[str, Side])
+    """A hint that tells look-alikes apart; nobody has to be in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +97,23 @@ def _entry(name: str, raw: object) -> Entry:
 
 
 def _row(raw: object) -> Row:
-    row = _mapping(raw, "a line of 'together'", ("image", "shows"))
+    row = _mapping(raw, "a line of 'together'", ("image", "shows", "where"))
     if not (isinstance(row.get("image"), str) and row.get("shows")):
         raise UserError("each line of 'together' needs an image and whom it shows")
     shows = _strings(row["shows"], f"'{row['image']}' shows")
     for name in shows:
         if shows.count(name) > 1:
             raise UserError(f"'{row['image']}' shows {name} twice: name everyone once")
-    return Row(image=_inside(row["image"]), shows=shows)
+    return Row(image=_inside(row["image"]), shows=shows, where=_where(row, shows))
+
+
+def _where(row: Mapping[str, Any], shows: tuple[str, ...]) -> dict[str, Side]:
+    what = f"where of '{row['image']}'"
+    sides = _mapping(row.get("where") or {}, what, shows)
+    for name, side in sides.items():
+        if side not in ("left", "right"):
+            raise UserError(f"{what} has {name} at '{side}': write left or right")
+    return sides
 
 
 def _mapping(raw: object, what: str, known: tuple[str, ...] = ()) -> dict[str, Any]:

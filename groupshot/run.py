@@ -19,7 +19,7 @@ from groupshot import checkpoint, runfolder
 from groupshot.base import Base
 from groupshot.cast import Cast, check_nouns
 from groupshot.checkpoint import Checkpoint, Place
-from groupshot.errors import UserError
+from groupshot.errors import UserError, Visible
 from groupshot.files import save_json
 from groupshot.keep import Keep, seeded
 from groupshot.learned import Learned
@@ -204,13 +204,18 @@ class Run:
                     raise
 
     def _planned(self) -> Iterator[Stage[Any]]:
-        """The stages of the plan, in a folder that is left only if the plan came to the first."""
+        """The stages of the plan, in a folder that is left only if the plan came to the first.
+
+        Or if there is something in it to look at.
+        """
         fresh = not (self.out / runfolder.RECORD).is_file()
         save_json(self.out / runfolder.RECORD, self.record)
         plan = self.method.plan(self.base, self.cast, Keep(self.out / "kept", self.record["seed"]))
         try:
             first = next(plan)
             check_room(self.base, self.cast)
+        except Visible:
+            raise
         except UserError:
             if fresh:
                 shutil.rmtree(self.out)

@@ -51,6 +51,13 @@ def test_cast_yaml_is_exhaustive(folder):
     assert both.masks["luna"].mode == "L"
 
 
+def test_a_photo_may_say_on_which_side_somebody_is(folder):
+    save_picture(folder / "both" / "1.jpg")
+    row = "{image: both/1.jpg, shows: [luna, rex], where: {rex: left}}"
+    (folder / "cast.yaml").write_text(f"together: [{row}]")
+    assert Cast.load(folder).together[0].where == {"rex": "left"}
+
+
 def test_a_folder_of_photos_together_is_no_concept(folder):
     save_picture(folder / "both" / "1.jpg")
     (folder / "cast.yaml").write_text("together: [{image: both/1.jpg, shows: [luna, rex]}]")
@@ -189,6 +196,9 @@ def test_illegal_name(folder, name):
         ("together: [{image: /etc/both.jpg, shows: [luna]}]", "leads out of"),
         ("together: [{image: both.jpg, shows: [luna]}]", "both.jpg, which is not there"),
         ("together: [{image: both.jpg, shows: [luna, luna]}]", "shows luna twice"),
+        ("together: [{image: b.jpg, shows: [luna], where: left}]", "where of 'b.jpg' must be"),
+        ("together: [{image: b.jpg, shows: [luna], where: {rex: left}}]", "write luna"),
+        ("together: [{image: b.jpg, shows: [luna], where: {luna: up}}]", "write left or right"),
         ("together: [{image: luna.cat/1.jpg, shows: [stranger]}]", "stranger"),
     ],
 )

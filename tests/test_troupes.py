@@ -151,3 +151,12 @@ def test_hand_masks_are_those_of_the_world(tmp_path):
             np.testing.assert_array_equal(
                 np.asarray(mask) > 127, photo.picture.owners == photo.shows[who]
             )
+
+
+def test_the_sides_of_two_of_a_class_are_told(tmp_path):
+    for seed, told in ((0, 0), (1, 2)):
+        save(tmp_path / str(seed), troupes.entangled(seed))
+        photos = Cast.load(tmp_path / str(seed)).together
+        assert all(len(photo.where) == told for photo in photos)
+    assert all(list(photo.where) == list(photo.shows) for photo in photos)
+    assert all(list(photo.where.values()) == ["left", "right"] for photo in photos)

@@ -9,6 +9,7 @@ import torch
 from PIL.Image import Image as Picture
 
 from groupshot.cast import Cast, Concept
+from groupshot.castfile import Side
 from groupshot.errors import UserError
 from groupshot.keep import Kept
 from groupshot.masks.segmenter import Candidate, Segmenter
@@ -53,11 +54,13 @@ class Shown:
     path: Path
     picture: Picture
     concepts: tuple[Concept, ...]
-    """Whom it shows, in the order of its `shows`."""
+    """Whom it shows, in the order of its `shows` as far as no `where` says otherwise."""
     hand: Mapping[str, HardMask]
     """What is masked by hand."""
     files: Mapping[str, Path]
     """Where the hand mask of each concept lies, or would lie."""
+    where: Mapping[str, Side]
+    """On which side of the others some of them are."""
 
 
 def sightings(cast: Cast, segmenter: Segmenter | None = None) -> Iterator[Sighting]:
@@ -65,9 +68,9 @@ def sightings(cast: Cast, segmenter: Segmenter | None = None) -> Iterator[Sighti
 
     A hand mask counts before a segmenter. Of everything that the segmenter finds of a class the
     surest are taken, as many as the photo shows; where it shows several of one class, the names in
-    its `shows` are taken as from left to right. A background without a hand mask is what no other
-    concept of its photo covers. Raises a UserError that names the photo, and the hand mask to
-    paint, where somebody is not found.
+    its `shows` are taken as from left to right, unless its `where` says otherwise. A background
+    without a hand mask is what no other concept of its photo covers. Raises a UserError that names
+    the photo, and the hand mask to paint, where somebody is not found.
     """
     return (sighted(cast, shown, segmenter) for shown in photos(cast))
 
@@ -83,6 +86,7 @@ def photos(cast: Cast) -> Iterator[Shown]:
                 concepts=(concept,),
                 hand={} if mask is None else {concept.name: hard(mask)},
                 files={concept.name: file},
+                where={},
             )
     named = {concept.name: concept for concept in cast.concepts}
     for each in cast.together:
@@ -90,9 +94,10 @@ def photos(cast: Cast) -> Iterator[Shown]:
         yield Shown(
             path=path,
             picture=each.photo.image(),
-            concepts=tuple(named[name] for name in each.shows),
+            concepts=tuple(named[name] for name in each.from_left),
             hand={name: hard(mask) for name, mask in each.masks.items()},
             files={name: path.with_suffix(f".{name}.mask.png") for name in each.shows},
+            where=each.where,
         )
 
 

@@ -22,6 +22,11 @@ TEMPLATE = "a photo of {}"
 """The paper's one prompt, its tokens joined by " and "."""
 
 
+def naming(names: Sequence[str]) -> str:
+    """ "a photo of <luna> and <rex>"."""
+    return TEMPLATE.format(" and ".join(f"<{name}>" for name in names))
+
+
 def subset(things: Sequence[T], generator: Generator) -> list[T]:
     """k ~ U{1..K} of K things, each subset of k as likely, in random order."""
     count = 1 + drawn(len(things), generator)
@@ -56,9 +61,7 @@ def unions(
         there = pooled[rows, picked, sides] * shown[..., None, None]
         return Batch(
             latents=latents,
-            captions=tuple(
-                TEMPLATE.format(" and ".join(f"<{name}>" for name in chosen)) for chosen in said
-            ),
+            captions=tuple(map(naming, said)),
             names=names,
             masks=there.to(base.device),
             valid=torch.ones_like(latents[:, :1]),

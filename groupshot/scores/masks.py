@@ -4,7 +4,6 @@ A plan that finds masks keeps them (`keep.Keep`) as `masks`, or `masks-1`, `mask
 finds them again; a tensor PHOTO:NAME, such as `together/1.png:luna`, is [h, w] and 0 to 1.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from statistics import fmean
@@ -16,9 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from groupshot.files import load_tensors
+from groupshot.masks.rounds import rounds
 from groupshot.toybox.casts import TRUE_MASKS, masked
-
-KEPT = re.compile(r"masks(?:-(\d+))?")
 
 
 def mask_iou(run: Path, cast: Path) -> float | None:
@@ -36,12 +34,8 @@ def mask_iou(run: Path, cast: Path) -> float | None:
 
 def last_masks(folder: Path) -> Mapping[str, Tensor]:
     """The masks that a run found last, by PHOTO:NAME."""
-    rounds = {
-        int(named[1] or 0): file
-        for file in folder.glob("*.safetensors")
-        if (named := KEPT.fullmatch(file.stem))
-    }
-    return load_tensors(rounds[max(rounds)])[0] if rounds else {}
+    files = list(rounds(folder).values())
+    return load_tensors(files[-1])[0] if files else {}
 
 
 def true_mask(cast: Path, photo: str, name: str) -> np.ndarray | None:

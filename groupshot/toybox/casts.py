@@ -143,8 +143,23 @@ def listing(troupe: Troupe) -> dict[str, Any]:
     for name, kind in troupe.places.items():
         concepts[name] = {"class": kind, "kind": "background"}
     shared = {k: p for k, p in troupe.album.items() if k.startswith(f"{TOGETHER}/")}
-    rows = [{"image": path, "shows": list(photo.shows)} for path, photo in shared.items()]
+    rows = [
+        {"image": path, "shows": list(photo.shows), **hint(troupe, list(photo.shows))}
+        for path, photo in shared.items()
+    ]
     return {"concepts": concepts} | ({"together": rows} if rows else {})
+
+
+def hint(troupe: Troupe, shows: Sequence[str]) -> dict[str, Any]:
+    """Who is on the left and who on the right, where a photo shows two of one class.
+
+    Of two who are always seen together nothing else tells which is which.
+    """
+    match [name for name in shows if name in troupe.people]:
+        case [left, right] if troupe.people[left].kind == troupe.people[right].kind:
+            return {"where": {left: "left", right: "right"}}
+        case _:
+            return {}
 
 
 def truth(folder: Path) -> dict[str, Identity]:

@@ -1,0 +1,287 @@
+"""Visual Concept-driven Image Generation with Text-to-Image Diffusion Model.
+
+Tanzila Rahman, Shweta Mahajan, Hsin-Ying Lee, Jian Ren, Sergey Tulyakov, Leonid Sigal. CRV 2025.
+arXiv 2402.11487.
+
+Concepts that share their photos are told apart without anyone's masks. As in EM, two steps take
+turns: where attention looks for a concept's words says where the concept is (E), and the words are
+learned inside these masks, their attention drawn to them (M). So words and masks refine each other,
+and the masks are a product too.
+
+Where we differ: the paper leaves open how attention is made binary, how often masks are found
+again, whether weights learn after the words, and all rates: these are fields. Losses and phases are
+Break-A-Scene's (arXiv 2305.16311), which the paper builds on. Who is on the left may be said.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count, repeat
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from groupshot.attention import positions, recorded
+from groupshot.base import Base
+from groupshot.cast import Cast
+from groupshot.errors import UserError, Visible
+from groupshot.estep import Look, enlarged, estimated, portions, scenes, seen
+from groupshot.keep import Keep, Kept
+from groupshot.losses import denoising, localised, masked, prior
+from groupshot.masks import RULES, Sighting, kept, refined, sightings
+from groupshot.masks.rounds import agreement, remembered
+from groupshot.masks.sightings import photos
+from groupshot.run import Stage
+from groupshot.samples import (
+    Batch,
+    Samples,
+    batches,
+    both_ways,
+    nouns,
+    pooled,
+    prior_batches,
+    priors,
+    shots,
+    union,
+    unions,
+)
+from groupshot.samples.room import check_room
+from groupshot.weights import Part, filled, keys_values, text_encoder, tokens, unet
+
+Nouns = Mapping[str, str]
+"""The class noun of each concept."""
+
+Pair = tuple[Batch, Batch]
+"""Photos of the cast with masks, and the base's own pictures of their classes."""
+
+STARTS: Mapping[str, Callable[[Nouns], Mapping[str, str | None]]] = {
+    "class": lambda classes: classes,
+    "random": lambda classes: dict.fromkeys(classes),
+}
+"""What each concept's rows begin as: its class noun, or noise."""
+
+WEIGHTS: Mapping[str, Callable[[Base], list[Part]]] = {
+    "none": lambda base: [],
+    "keys-values": lambda base: [keys_values(base)],
+    "everything": lambda base: [unet(base), text_encoder(base)],
+}
+"""What learns with the rows in the second phase."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConceptDrivenEM:
+    """Words and the masks that their attention makes are refined in turn; no masks are given."""
+
+    name: ClassVar[str] = "concept-driven"
+
+    steps: int = 200
+    """Steps of each of the two phases: our choice, as Break-A-Scene's here."""
+    batch: int = 4
+    """Photos a step: our choice."""
+    vectors: int = 1
+    """Rows of the embedding table for each concept: the paper's one token."""
+    start: Literal["class", "random"] = "class"
+    """What rows begin as: the class noun or noise; the paper allows both."""
+    noise: float = 0.1
+    """Noise on the rows at the start, in units of the table's spread: two of one class begin apart.
+    Our choice."""
+    token_rate: float = 5e-3
+    """Learning rate of the rows in the first phase: our choice."""
+    weight_rate: float = 1e-4
+    """Learning rate of everything in the second phase: our choice."""
+    weights: Literal["none", "keys-values", "everything"] = "everything"
+    """What learns with the rows in the second phase; none leaves the phase out. The paper speaks of
+    the tokens alone; Break-A-Scene has everything."""
+    attention: float = 0.01
+    """Weight of the cross-attention loss: Break-A-Scene's 0.01."""
+    resolutions: tuple[int, ...] = (8, 16)
+    """Sides of the attention maps that masks are made of and the loss looks at: on the toybox
+    things show at 16, backgrounds at 8; Break-A-Scene has 16."""
+    places: tuple[str, ...] = ("mid", "up")
+    """Sections of the U-Net whose attention counts; on the toybox that of "down" shows nothing."""
+    timesteps: int = 50
+    """Random timesteps over which attention is averaged: the paper's 50."""
+    rule: Literal["soft", "relative", "otsu", "li", "argmax"] = "otsu"
+    """How maps are made masks; the paper says only "binarized"."""
+    crf: bool = True
+    """Whether a dense CRF settles all masks of a photo together, as in the paper."""
+    refresh: int = 50
+    """Steps from one estimate of the masks to the next: our choice."""
+    settled: float = 0.98
+    """Masks that agree so well with those before (mean IoU) are not estimated again; 1: always."""
+    hints: bool = True
+    """Whether a `where` in cast.yaml, left or right, weighs on the masks. Our addition."""
+    warm_up: int = 0
+    """Steps at the beginning that learn whole photos, before the first estimate. Our choice."""
+    update_masks: bool = True
+    """Whether masks are estimated again; false is the paper's ablation, once and never again."""
+    hand_masks: bool = False
+    """Whether the cast's hand masks are taken instead; false does not look at them."""
+    priors: int = 16
+    """Pictures that the base draws of each class before it learns, as in Break-A-Scene."""
+    prior_batch: int = 2
+    """How many of them a step of the second phase."""
+    prior_weight: float = 1.0
+    """Weight of their loss: Break-A-Scene's 1."""
+    crops: int = 4
+    """Different crops made of each photo."""
+    least: float = 0.9
+    """The smallest crop, as a share of the photo's shorter side."""
+
+    def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Any]]:
+        """The rows, then the rows with weights; before each stage masks are found anew."""
+        classes, photos = nouns(cast), shots(cast)
+        crops = keep("crops", lambda g: both_ways(base, photos, self.crops, self.least, g))
+        rows = self.rows(base, classes, keep)
+        check_room(base, cast)
+        if self.warm_up:
+            yield self.whole(base, batches(base, photos, crops["views"][:, :, 0], self.batch), rows)
+        periods = self.periods(base, cast, crops, keep)
+        yield from self.words(base, rows, periods)
+        if self.weights != "none":
+            yield from self.everything(base, rows, keep, periods, classes)
+
+    def rows(self, base: Base, classes: Nouns, keep: Keep) -> Part:
+        """The concepts' rows, no two of them alike."""
+        part = tokens(base, STARTS[self.start](classes), self.vectors, keep.seeded("tokens"))
+        chance, size = keep.seeded("noise"), self.noise * base.spread
+        begun = {name: row.detach().cpu() for name, row in part.tensors.items()}
+        return filled(
+            part,
+            {k: row + size * torch.randn(row.shape, generator=chance) for k, row in begun.items()},
+        )
+
+    def whole(self, base: Base, samples: Samples, rows: Part) -> Stage[Batch]:
+        """A stage before any masks, as Textual Inversion."""
+
+        def loss(batch: Batch, generator: Generator) -> dict[str, Tensor]:
+            guess = base.guessed(batch.latents, base.text(batch.captions), generator)
+            return {"denoising": denoising(*guess)}
+
+        return Stage(
+            name="warm-up",
+            train={rows: self.token_rate},
+            samples=samples,
+            loss=loss,
+            steps=self.warm_up,
+        )
+
+    def words(self, base: Base, rows: Part, periods: Iterator[Samples]) -> Iterator[Stage[Batch]]:
+        """The first phase."""
+        for number, steps in enumerate(portions(self.steps, self.refresh)):
+            yield Stage(
+                name=f"tokens-{number}",
+                train={rows: self.token_rate},
+                samples=next(periods),
+                loss=lambda batch, g: self.loss(base, batch, g),
+                steps=steps,
+            )
+
+    def everything(
+        self, base: Base, rows: Part, keep: Keep, periods: Iterator[Samples], classes: Nouns
+    ) -> Iterator[Stage[Pair]]:
+        """The second phase, in which the classes are preserved."""
+        own = keep("priors", lambda g: priors(base, {*classes.values()}, self.priors, g))
+        learn = dict.fromkeys((rows, *WEIGHTS[self.weights](base)), self.weight_rate)
+        preserved = prior_batches(base, own, self.prior_batch)
+        for number, steps in enumerate(portions(self.steps, self.refresh)):
+            yield Stage(
+                name=f"weights-{number}",
+                train=learn,
+                samples=paired(next(periods), preserved),
+                loss=lambda pair, g: self.loss(base, pair[0], g) | self.prior(base, pair[1], g),
+                steps=steps,
+            )
+
+    def loss(self, base: Base, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        """Both terms of the M-step, in one pass of the denoiser."""
+        where = positions(base, batch.captions, [f"<{name}>" for name in batch.names])
+        with recorded(base, self.resolutions, self.places) as record:
+            text = base.text(batch.captions)
+            guess, target = base.guessed(batch.latents, text, generator)
+            maps = {side: record.maps(where, side) for side in self.resolutions}
+        apart = [localised(each, pooled(batch.masks, side)) for side, each in maps.items()]
+        return {
+            "masked": masked(guess, target, union(batch.masks)),  # eq. 3
+            "attention": self.attention * torch.stack(apart).mean(),  # eq. 4
+        }
+
+    def prior(self, base: Base, own: Batch, generator: Generator) -> dict[str, Tensor]:
+        """What keeps the classes what they were."""
+        guess, target = base.guessed(own.latents, base.text(own.captions), generator)
+        return {"prior": prior(guess, target, self.prior_weight)}
+
+    def periods(self, base: Base, cast: Cast, crops: Kept, keep: Keep) -> Iterator[Samples]:
+        """What each stage learns from: all photos, with the masks that there are by then."""
+        photos = shots(cast)
+        for found in self.masks(base, cast, keep):
+            masks = tuple(each.masks for each in remembered(cast, found, self.name))
+            shown = [seen(there) for there in masks]
+            check_seen(cast, shown, keep.folder.parent)
+            some = tuple(replace(p, shows=names) for p, names in zip(photos, shown, strict=True))
+            yield unions(base, some, crops, masks, self.batch)
+
+    def masks(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Kept]:
+        """Masks for each stage in turn, without end."""
+        if self.hand_masks:
+            return repeat(keep("masks", lambda _: kept(by_hand(cast))))
+        found = self.estimates(base, cast, keep)
+        return found if self.update_masks else repeat(next(found))
+
+    def estimates(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Kept]:
+        """Masks by attention, each time anew until they have settled."""
+        some = scenes(base, cast if self.hints else unhinted(cast))
+        now = before = keep("masks-0", lambda g: estimated(base, some, self.look, g))
+        yield now
+        for number in count(1):
+            now = keep(f"masks-{number}", lambda g: estimated(base, some, self.look, g))
+            yield now
+            if agreement(before, now) >= self.settled:
+                break
+            before = now
+        yield from repeat(now)
+
+    @property
+    def look(self) -> Look:
+        """How the E-step looks."""
+        return Look(
+            timesteps=self.timesteps,
+            resolutions=self.resolutions,
+            places=self.places,
+            rule=RULES[self.rule],
+            settle=refined if self.crf else enlarged,
+        )
+
+
+def paired(mine: Samples, own: Samples) -> Callable[[int, Generator], Pair]:
+    """Both batches of a step."""
+    return lambda step, generator: (mine(step, generator), own(step, generator))
+
+
+def unhinted(cast: Cast) -> Cast:
+    """The cast without what is said of sides."""
+    return replace(cast, together=tuple(replace(each, where={}) for each in cast.together))
+
+
+def by_hand(cast: Cast) -> Iterator[Sighting]:
+    """Hand masks, and backgrounds as what they leave; a UserError where one is missing."""
+    for shown in photos(cast):
+        for concept in shown.concepts:
+            if concept.kind == "thing" and concept.name not in shown.hand:
+                raise UserError(
+                    f"{shown.path} has no mask of {concept.name}: paint "
+                    f"{shown.files[concept.name]}, white on {concept.name}, or leave hand_masks out"
+                )
+    return sightings(cast)
+
+
+def check_seen(cast: Cast, shown: Collection[Collection[str]], run: Path) -> None:
+    """Refuse to learn somebody who has no mask of their own in any photo."""
+    for name in cast.names:
+        if not any(name in names for names in shown):
+            raise Visible(
+                f"attention does not tell where {name} is in any photo, so there is nothing to "
+                f"learn {name} from; see `groupshot masks {run} --out masks`, then add a photo of "
+                f"{name} alone, or say in cast.yaml who is where, as `where: {{{name}: left}}`"
+            )
