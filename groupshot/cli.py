@@ -104,7 +104,11 @@ def parser() -> Parser:
     bases.add_argument("-n", metavar="N", type=_count, default=1000, help="on N prompts (1000)")
     bases.add_argument("--seed", metavar="S", type=int, default=0, help="of the prompts (0)")
 
-    _command(commands, "doctor", "whether this machine has what is needed")
+    doctor = _command(commands, "doctor", "whether this machine has what is needed")
+    doctor.add_argument(
+        "cast", metavar="CAST", nargs="?", type=Path, help="say who in it is likely to be confused"
+    )
+    doctor.add_argument("--base", metavar="NAME|FOLDER|HUB-ID", default="toybox", help="(toybox)")
     return top
 
 
@@ -138,7 +142,12 @@ def _draws(draw: argparse.ArgumentParser) -> None:
 
 
 def _looks(masks: argparse.ArgumentParser) -> None:
-    masks.add_argument("cast", metavar="CAST", type=Path, help="a folder with a folder per subject")
+    masks.add_argument(
+        "cast",
+        metavar="CAST|RUN",
+        type=Path,
+        help="a folder with a folder per subject, or the --out of a `train` that found masks",
+    )
     masks.add_argument(
         "--segmenter",
         metavar="NAME[=MODEL,…]",

@@ -1,6 +1,7 @@
 """What each command does: it prints for people, or with `--json` one document for programs."""
 
 import json
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -11,28 +12,31 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from groupshot.base import folder
+from groupshot.base import Base, folder
 from groupshot.basefolder import TOYBOX
 from groupshot.bench.cells import Plan, Terms
 from groupshot.bench.contenders import BASELINES, CEILINGS, contenders
 from groupshot.bench.suites import suites
 from groupshot.bench.work import PAGE, TABLE, benched
 from groupshot.cast import Cast, asked
+from groupshot.confusion import told
 from groupshot.demo import demonstrated
-from groupshot.doctor import examined
+from groupshot.doctor import confusions, examined
 from groupshot.errors import UserError
 from groupshot.fields import card, fields_of, overrides
 from groupshot.folders import check_free, check_writable, filled
+from groupshot.masks import sightings
 from groupshot.masks.segmenters import segmenter
 from groupshot.methods import METHODS
 from groupshot.overlays import SHEET, document, line, overlaid
 from groupshot.pictures import drawn
 from groupshot.progress import watched
 from groupshot.run import Method, Run
-from groupshot.runfolder import Trained, read
+from groupshot.runfolder import RECORD, Trained, read
 from groupshot.scores.evaluation import FULL, QUICK
 from groupshot.scores.evaluation import evaluate as evaluated
 from groupshot.scores.prior import fingerprint
+from groupshot.strips import recalled
 
 
 def train(options: Namespace) -> int:
@@ -48,6 +52,8 @@ def train(options: Namespace) -> int:
         seed=options.seed,
         resume=options.resume,
     )
+    if not run.finished:
+        warn(run.base, cast)
     for step in watched(run):
         if options.json:
             print(json.dumps(asdict(step)), flush=True)
@@ -118,13 +124,15 @@ def bench(options: Namespace) -> int:
 
 
 def masks(options: Namespace) -> int:
-    """Show what is taken to be each concept in each photo of a cast."""
+    """Show what is taken to be each concept in each photo: of a cast, or by a run."""
     check_free(options.out)
-    cast = Cast.load(options.cast)
-    place = "cuda" if torch.cuda.is_available() else "cpu"
-    finder = segmenter(options.segmenter, torch.device(place))
     with filled(options.out) as out:
-        seen = overlaid(cast, finder, out)
+        if (options.cast / RECORD).is_file():
+            seen = recalled(options.cast, out)
+        else:
+            cast = Cast.load(options.cast)
+            place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            seen = overlaid(cast, sightings(cast, segmenter(options.segmenter, place)), out)
     sheet = options.out / SHEET
     told = {"sheet": str(sheet), "photos": [document(each) for each in seen]}
     show(options, told, [*map(line, seen), f"look at {sheet}"])
@@ -158,8 +166,10 @@ def bases(options: Namespace) -> int:
 
 
 def doctor(options: Namespace) -> int:
-    """Say what this machine has, and what to do about what it lacks."""
+    """Say what this machine has, what to do about what it lacks, and what is hard about a cast."""
     findings = examined()
+    if options.cast is not None:
+        findings.append(confusions(Base.load(options.base), Cast.load(options.cast)))
     lines = [f"{'ok' if f.ok else '!!'}  {f.name}: {f.says}" for f in findings]
     show(options, {f.name: {"ok": f.ok, "says": f.says} for f in findings}, lines)
     return 0 if all(f.ok for f in findings) else 1
@@ -169,6 +179,12 @@ COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
     command.__name__: command
     for command in (demo, train, generate, masks, evaluate, bench, methods, bases, doctor)
 }
+
+
+def warn(base: Base, cast: Cast) -> None:
+    """Say on stderr who is likely to be confused, before it is learned."""
+    for words in told(base, cast):
+        print(words, file=sys.stderr)
 
 
 def check_method(name: str) -> None:

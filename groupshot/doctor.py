@@ -1,4 +1,7 @@
-"""What this machine has: versions, device, memory, disk, the built-in base, a writable cache."""
+"""What this machine has: versions, device, memory, disk, the built-in base, a writable cache.
+
+And who in a cast is likely to be confused.
+"""
 
 import os
 import platform
@@ -11,7 +14,10 @@ import psutil
 import torch
 from huggingface_hub.constants import HF_HUB_CACHE
 
+from groupshot.base import Base
 from groupshot.basefolder import TOYBOX, check
+from groupshot.cast import Cast
+from groupshot.confusion import told
 from groupshot.errors import UserError
 from groupshot.runfolder import LIBRARIES
 
@@ -86,6 +92,12 @@ def cache() -> Finding:
     ok = os.access(place, os.W_OK)
     hint = "" if ok else " cannot be written to: set HF_HOME to a folder that can"
     return Finding(name="cache", ok=ok, says=f"{folder}{hint}")
+
+
+def confusions(base: Base, cast: Cast) -> Finding:
+    """Which concepts of a cast are likely to be taken for each other; that is no fault."""
+    says = list(told(base, cast)) or ["no two of its concepts are likely to be confused"]
+    return Finding(name="confusion", ok=True, says="\n    ".join(says))
 
 
 def _size(size: float) -> str:

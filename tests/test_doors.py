@@ -151,12 +151,15 @@ def test_unwritable_out(mistaken, training, tmp_path):
         SafetensorError("No space left on device"),
     ],
 )
-def test_disk_that_fills_up_on_the_way(monkeypatch, mistaken, training, error):
+def test_disk_that_fills_up_on_the_way(monkeypatch, groupshot, training, error):
     def full(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("groupshot.run.save_json", full)
-    assert "No space left on device" in mistaken(*training)
+    code, out, err = groupshot(*training)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith("groupshot: ")
+    assert "No space left on device" in err.splitlines()[-1]
 
 
 def test_bad_photos(mistaken, training, folder, tmp_path):
@@ -190,6 +193,18 @@ def test_doctor(groupshot):
     findings = json.loads(out)
     assert {"python", "libraries", "device", "memory", "base", "disk", "cache"} <= set(findings)
     assert code == (0 if all(each["ok"] for each in findings.values()) else 1)
+
+
+def test_before_training_people_are_told_who_is_likely_to_be_confused(groupshot, training):
+    _, _, err = groupshot(*training)
+    assert "<luna> and <rex> (both a cat" in err
+    assert err.index("likely to be confused") < err.index("2/2")
+
+
+def test_doctor_tells_who_in_a_cast_is_likely_to_be_confused(groupshot, folder, base_folder):
+    _, out, _ = groupshot("doctor", folder, "--base", base_folder)
+    assert "confusion: likely to be confused: <luna> and <rex> (both a cat" in out
+    assert "clif" in out
 
 
 def test_bases(groupshot):
