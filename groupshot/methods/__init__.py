@@ -2,8 +2,10 @@
 
 from groupshot.methods.break_a_scene import BreakAScene
 from groupshot.methods.clif import Clif
+from groupshot.methods.concept_driven import ConceptDrivenEM
 from groupshot.methods.custom_diffusion import CustomDiffusion
 from groupshot.methods.dreambooth import DreamBooth
+from groupshot.methods.far import FaR
 from groupshot.methods.textual_inversion import TextualInversion
 from groupshot.run import Method
 
@@ -12,8 +14,10 @@ METHODS: dict[str, type[Method]] = {
     for method in (
         BreakAScene,
         Clif,
+        ConceptDrivenEM,
         CustomDiffusion,
         DreamBooth,
+        FaR,
         TextualInversion,
     )
 }
@@ -23,8 +27,10 @@ __all__ = [
     "METHODS",
     "BreakAScene",
     "Clif",
+    "ConceptDrivenEM",
     "CustomDiffusion",
     "DreamBooth",
+    "FaR",
     "Method",
     "TextualInversion",
 ]
