@@ -33,28 +33,42 @@ class Card:
     """Who finds subjects in photos of its world, unless a method is told otherwise."""
 
 
+XL = "StableDiffusionXLPipeline"
+
+PARTS = {
+    "StableDiffusionPipeline": ("unet", "vae", "text_encoder", "tokenizer", "scheduler"),
+    XL: ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"),
+}
+"""The kinds of pipelines that a base may be, and what each cannot do without."""
+
+USUAL: dict[str, dict[str, Any]] = {XL: {"guidance": 5.0}}
+"""What diffusers takes for a kind where its card is silent, and it is not what we take."""
+
+
 def card(place: Path) -> Card:
-    """The card of the base in a folder, ours where it says nothing."""
-    file = place / "groupshot.json"
+    """The card of the base in a folder, or beside its file; ours where it says nothing."""
+    place = place.with_suffix("") if place.is_file() else place
+    file, index = place / "groupshot.json", place / "model_index.json"
     said: dict[str, Any] = load_json(file) if file.is_file() else {}
     known = {f.name: said[f.name] for f in fields(Card) if f.name in said}
     if "templates" in known:
         known["templates"] = tuple(known["templates"])
+    if index.is_file():
+        known = USUAL.get(load_json(index)["_class_name"], {}) | known
     return Card(**known)
 
 
 def check(place: Path) -> None:
     """Refuse a folder that lacks files, or is no Stable Diffusion pipeline."""
     index = load_json(place / "model_index.json")
-    if index.get("_class_name") != "StableDiffusionPipeline":
-        raise UserError(
-            f"{place} holds a {index.get('_class_name')}, not a Stable Diffusion model."
-        )
+    kind = index.get("_class_name")
+    if kind not in PARTS:
+        raise UserError(f"{place} holds a {kind}, not a Stable Diffusion model.")
     parts = {name: made for name, made in index.items() if isinstance(made, list) and made[0]}
     for name, (library, _) in parts.items():
         if library not in LIBRARIES:
             raise UserError(f"{place}: its {name} wants code of its own ({library}); refused.")
-    for name in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+    for name in PARTS[kind]:
         if name not in parts:
             raise UserError(f"{place / 'model_index.json'} names no {name}.")
     for name in parts:
@@ -65,10 +79,12 @@ NEEDED = {
     "unet": ("config.json", "*.safetensors"),
     "vae": ("config.json", "*.safetensors"),
     "text_encoder": ("config.json", "*.safetensors"),
+    "text_encoder_2": ("config.json", "*.safetensors"),
     "safety_checker": ("config.json", "*.safetensors"),
     "image_encoder": ("config.json", "*.safetensors"),
     "scheduler": ("scheduler_config.json",),
     "tokenizer": ("tokenizer*.json",),
+    "tokenizer_2": ("tokenizer*.json",),
     "feature_extractor": ("preprocessor_config.json",),
 }
 """The files that the folder of each component cannot do without."""

@@ -11,7 +11,8 @@ from torch import Tensor
 from groupshot.base import Base
 from groupshot.errors import UserError
 from groupshot.files import load_tensors, save_tensors
-from groupshot.weights import RECIPES, Part, Recipe, attached, filled
+from groupshot.recipes import RECIPES, Recipe
+from groupshot.weights import Part, attached, filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from miniature import save_miniature
+from miniature import save_large, save_miniature, save_second
 from PIL import Image
 from worldly import save_worldly, with_pair
 
@@ -90,6 +90,18 @@ class Middle:
 def middle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let methods find things with segmenter=middle, in pictures that show nothing."""
     monkeypatch.setitem(SEGMENTERS, "middle", Kind(load=lambda models, device: Middle()))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def second_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """A Stable Diffusion 2.1 as small: velocity, linear projections, another padding."""
+    return loaded(with_pair(save_second(tmp_path_factory.mktemp("second"))))
+
+
+@pytest.fixture(scope="session")
+def large_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """A Stable Diffusion XL as small: two text encoders."""
+    return loaded(with_pair(save_large(tmp_path_factory.mktemp("large"))))
 
 
 def loaded(folder: Path) -> Base:

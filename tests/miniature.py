@@ -1,6 +1,8 @@
 """A Stable Diffusion pipeline of a few thousand random weights, in the ordinary folder format."""
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,35 +10,84 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import (
+    StableDiffusionXLPipeline,
+)
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 WORDS = ("a", "photo", "picture", "of", "and", "cat", "dog", "beach", "hat", "the", "with")
 
 
 def save_miniature(folder: Path, prediction: str = "epsilon", seed: int = 0) -> Path:
-    """Save a new one of 16 x 16 pixels; the same seed gives the same weights."""
+    """Save a new Stable Diffusion 1.x of 16 x 16 pixels; the same seed gives the same weights."""
+    with seeded(seed):
+        return saved(folder, StableDiffusionPipeline, ordinary(prediction))
+
+
+def save_second(folder: Path, prediction: str = "v_prediction") -> Path:
+    """Save a Stable Diffusion 2.x: other projections, another activation, another padding."""
+    with seeded(0):
+        parts = ordinary(prediction)
+        parts["unet"] = unet(use_linear_projection=True, attention_head_dim=(2, 4))
+        parts["text_encoder"] = CLIPTextModel(text_config(hidden_act="gelu"))
+        parts["tokenizer"] = tokenizer(pad="a</w>")  # SD's is "!", its number 0
+        return saved(folder, StableDiffusionPipeline, parts)
+
+
+def save_large(folder: Path) -> Path:
+    """Save a Stable Diffusion XL: two encoders, the second as published, not knowing its end."""
+    with seeded(0):
+        parts = ordinary("epsilon")
+        for name in ("safety_checker", "feature_extractor", "requires_safety_checker"):
+            del parts[name]
+        parts["text_encoder"] = CLIPTextModel(text_config(num_hidden_layers=2))
+        second = text_config(
+            hidden_size=24, num_hidden_layers=2, projection_dim=24, hidden_act="gelu"
+        )
+        second.eos_token_id = 2
+        parts["text_encoder_2"] = CLIPTextModelWithProjection(second)
+        parts["tokenizer_2"] = tokenizer(pad="a</w>")
+        parts["unet"] = unet(
+            cross_attention_dim=40,
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=24 + 6 * 8,
+        )
+        return saved(folder, StableDiffusionXLPipeline, parts)
+
+
+@contextmanager
+def seeded(seed: int) -> Generator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        parts: dict[str, Any] = dict(
-            vae=autoencoder(),
-            text_encoder=text_encoder(),
-            tokenizer=tokenizer(),
-            unet=unet(),
-            scheduler=scheduler(prediction),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-        StableDiffusionPipeline(**parts).save_pretrained(folder, safe_serialization=True)
+        yield
+
+
+def ordinary(prediction: str) -> dict[str, Any]:
+    return dict(
+        vae=autoencoder(),
+        text_encoder=text_encoder(),
+        tokenizer=tokenizer(),
+        unet=unet(),
+        scheduler=scheduler(prediction),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def saved(folder: Path, kind: Any, parts: dict[str, Any]) -> Path:
+    kind(**parts).save_pretrained(folder, safe_serialization=True)
     card = {"steps": 2, "guidance": 3.0, "templates": ["a photo of {}", "a picture of {}"]}
     (folder / "groupshot.json").write_text(json.dumps(card))
     return folder
 
 
-def tokenizer() -> CLIPTokenizer:
+def tokenizer(pad: str = END) -> CLIPTokenizer:
     """One token a letter, and one for each of WORDS."""
     letters = sorted(ByteLevel.alphabet())
     entries = letters + [f"{letter}</w>" for letter in letters]
@@ -54,12 +105,16 @@ def tokenizer() -> CLIPTokenizer:
         "vocab": {entry: i for i, entry in enumerate(entries)},
         "merges": merges,
     }
-    return CLIPTokenizer(**vocabulary, model_max_length=77)
+    return CLIPTokenizer(**vocabulary, model_max_length=77, pad_token=pad)
 
 
 def text_encoder() -> CLIPTextModel:
+    return CLIPTextModel(text_config())
+
+
+def text_config(**changes: Any) -> CLIPTextConfig:
     words: Any = tokenizer()
-    config = CLIPTextConfig(
+    usual: dict[str, Any] = dict(
         vocab_size=len(words),
         hidden_size=16,
         intermediate_size=32,
@@ -69,11 +124,11 @@ def text_encoder() -> CLIPTextModel:
         eos_token_id=words.eos_token_id,
         pad_token_id=words.pad_token_id,
     )
-    return CLIPTextModel(config)
+    return CLIPTextConfig(**{**usual, **changes})
 
 
-def unet() -> UNet2DConditionModel:
-    return UNet2DConditionModel(
+def unet(**changes: Any) -> UNet2DConditionModel:
+    usual: dict[str, Any] = dict(
         sample_size=8,
         in_channels=4,
         out_channels=4,
@@ -85,6 +140,7 @@ def unet() -> UNet2DConditionModel:
         cross_attention_dim=16,
         attention_head_dim=2,
     )
+    return UNet2DConditionModel(**{**usual, **changes})
 
 
 def autoencoder() -> AutoencoderKL:

@@ -1,3 +1,4 @@
+import copy
 import json
 import shutil
 from typing import Any
@@ -14,6 +15,7 @@ from groupshot.basefolder import Card
 from groupshot.errors import UserError
 from groupshot.weights import ATTENTION, lora, tokens
 
+ALONE: dict[str, Any] = {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}
 PROMPTS = ["a photo of a cat", "", "the dog's hat, with a zebra;  and  more"]
 
 
@@ -42,14 +44,53 @@ def assert_same(base, before):
         assert all(torch.equal(t, before[name][1][k]) for k, t in tensors.items())
 
 
-def test_plain_prompts_have_the_tokenizer_s_own_numbers(base):
-    theirs = base.pipe.tokenizer(PROMPTS, padding="max_length", return_tensors="pt").input_ids
-    torch.testing.assert_close(base.ids(PROMPTS), theirs)
+@pytest.fixture(params=["base", "velocity_base", "second_base", "large_base"])
+def any_base(request):
+    """Every kind of base that there is."""
+    return request.getfixturevalue(request.param)
 
 
-def test_plain_prompts_read_as_in_the_pipeline(base):
-    theirs, _ = base.pipe.encode_prompt(PROMPTS, "cpu", 1, False)
-    torch.testing.assert_close(base.text(PROMPTS), theirs)
+def test_plain_prompts_have_the_tokenizer_s_own_numbers(any_base):
+    for encoder in any_base.encoders:
+        theirs = encoder.tokenizer(PROMPTS, padding="max_length", return_tensors="pt").input_ids
+        numbers = [encoder.numbers(prompt) for prompt in PROMPTS]
+        torch.testing.assert_close(encoder.ids(numbers), theirs)
+
+
+def test_plain_prompts_read_as_in_the_pipeline(any_base):
+    words, _, *summary = any_base.pipe.encode_prompt(PROMPTS, device="cpu", **ALONE)
+    told = any_base.reader.told(any_base.text(PROMPTS), any_base.size)
+    torch.testing.assert_close(told["encoder_hidden_states"], words)
+    if summary:
+        torch.testing.assert_close(told["added_cond_kwargs"]["text_embeds"], summary[0])
+
+
+def test_a_large_base_is_told_of_whole_pictures_of_its_size(large_base):
+    told = large_base.reader.told(large_base.text(["a cat", "a dog"]), large_base.size)
+    theirs = large_base.pipe._get_add_time_ids((16, 16), (0, 0), (16, 16), torch.float32, 24)
+    torch.testing.assert_close(told["added_cond_kwargs"]["time_ids"], theirs.expand(2, -1))
+
+
+def test_a_large_base_sums_up_at_the_end_of_text_also_behind_new_words(large_base):
+    prompt = "a photo of <luna> with a hat"
+    with large_base.borrowed():
+        rows = tokens(large_base, {"luna": "cat"}, 2, torch.Generator().manual_seed(0)).tensors
+        ours = large_base.reader.told(large_base.text([prompt]), 16)
+        tables = [t.detach() for t in rows["luna"].split(large_base.widths, dim=1)]
+    pipe = copy.deepcopy(large_base.pipe)
+    for i, table in enumerate(tables):
+        tokenizer, encoder = pipe.tokenizer, pipe.text_encoder
+        if i == 1:
+            tokenizer, encoder = pipe.tokenizer_2, pipe.text_encoder_2
+        pipe.load_textual_inversion(
+            table, token="<luna>", tokenizer=tokenizer, text_encoder=encoder
+        )
+    misled = pipe.encode_prompt(prompt, device="cpu", **ALONE)[2]
+    pipe.text_encoder_2.text_model.eos_token_id = pipe.tokenizer_2.eos_token_id
+    words, _, summary, _ = pipe.encode_prompt(prompt, device="cpu", **ALONE)
+    torch.testing.assert_close(ours["encoder_hidden_states"], words)
+    torch.testing.assert_close(ours["added_cond_kwargs"]["text_embeds"], summary)
+    assert not torch.allclose(misled, summary), "what is published pools at the new word"
 
 
 def test_an_unknown_concept_is_refused_and_the_known_ones_named(base):
@@ -85,9 +126,8 @@ SAMPLERS = [DDIMScheduler, DDPMScheduler, EulerAncestralDiscreteScheduler, PNDMS
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # diffusers' Euler and numpy 2
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("predicts", ["base", "velocity_base"])
-def test_drawing_is_the_pipeline_s(request, monkeypatch, sampler, predicts):
-    base = request.getfixturevalue(predicts)
+def test_drawing_is_the_pipeline_s(any_base, monkeypatch, sampler):
+    base = any_base
     config = base.pipe.scheduler.config
     monkeypatch.setattr(base.pipe, "scheduler", sampler.from_config(config, skip_prk_steps=True))
     monkeypatch.setattr(base, "card", Card(guidance_rescale=0.7))
@@ -114,7 +154,8 @@ def test_pictures_are_the_pipeline_s(base):
     assert [p.tobytes() for p in base.pictures(latents)] == [p.tobytes() for p in theirs]
 
 
-def test_latents_come_back_as_pictures_of_the_same_size(base):
+def test_latents_come_back_as_pictures_of_the_same_size(any_base):
+    base = any_base
     images = torch.rand(2, 3, base.size, base.size) * 2 - 1
     latents = base.encoded(images)
     assert latents.shape == (2, 4, 8, 8)
@@ -204,7 +245,7 @@ def test_what_the_hub_does_not_give_is_one_sentence(monkeypatch):
     def refused(*_, **__):
         raise OSError("nobody/nothing is not a repository\nand many more lines")
 
-    monkeypatch.setattr("groupshot.base.StableDiffusionPipeline.download", refused)
+    monkeypatch.setattr("groupshot.base.loading.DiffusionPipeline.download", refused)
     with pytest.raises(UserError, match="nobody/nothing is no folder, and the hub") as mistake:
         Base.load("nobody/nothing")
     assert "\n" not in str(mistake.value)

@@ -232,7 +232,7 @@ def test_demo_replaces_only_a_demo(tmp_path):
 
 
 def test_demo_twice(groupshot, tmp_path, monkeypatch, base_folder):
-    monkeypatch.setattr("groupshot.base.TOYBOX", base_folder)
+    monkeypatch.setattr("groupshot.base.loading.TOYBOX", base_folder)
     monkeypatch.setattr(Reader, "load", lambda: Reader(Network()))
     for _ in range(2):
         code, out, _ = groupshot("demo", "--out", tmp_path / "demo", "--json", "--set", *QUICK)
@@ -244,6 +244,6 @@ def test_demo_twice(groupshot, tmp_path, monkeypatch, base_folder):
 
 
 def test_demo_without_the_built_in_base(mistaken, tmp_path, monkeypatch):
-    monkeypatch.setattr("groupshot.base.TOYBOX", tmp_path / "toybox")
+    monkeypatch.setattr("groupshot.base.loading.TOYBOX", tmp_path / "toybox")
     assert "not in this installation" in mistaken("demo", "--out", tmp_path / "demo")
     assert not (tmp_path / "demo").exists()

@@ -11,7 +11,7 @@ LADDER = (
     + ["basefolder", "base"]  # the model
     + ["keep", "attention", "crf", "masks", "samples", "estep"]  # the vocabulary of the papers
     + ["clip", "confusion"]
-    + ["weights", "losses", "learned"]
+    + ["recipes", "weights", "losses", "learned"]
     + ["pictures", "runfolder", "checkpoint", "run", "scores", "export"]  # the engine
     + ["methods"]  # the papers
     + ["folders", "fields", "progress", "report", "demo", "doctor", "bench"]  # the doors
@@ -20,7 +20,7 @@ LADDER = (
 HOMES = {
     "diffusers": {"base", "attention", "export", "toybox/training"},
     "transformers": {"base", "masks", "clip", "scores", "toybox/training"},
-    "peft": {"weights"},
+    "peft": {"recipes"},
     "accelerate": {"run"},
     "gradio": {"ui"},
 }

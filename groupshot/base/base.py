@@ -1,23 +1,19 @@
-"""Base: one contract over diffusers — tokens, encode, noise, predict, decode."""
+"""A latent diffusion model that is borrowed."""
 
 import time
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import (
-    StableDiffusionPipeline,
-    rescale_noise_cfg,
-)
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-from diffusers.utils import logging as diffusers_logging
 from PIL.Image import Image as Picture
 from torch import Tensor, nn
-from transformers.utils import logging as transformers_logging
 
-from groupshot.basefolder import TOYBOX, Card, card, check
+from groupshot.base.encoders import Encoder, Reader, reader
+from groupshot.base.loading import folder, pipeline, where
+from groupshot.basefolder import TOYBOX, Card, card
 from groupshot.cast import CALL
 from groupshot.errors import UserError
 from groupshot.shapes import Ids, Image, Latent, Text, Times
@@ -27,42 +23,52 @@ T = TypeVar("T")
 SMALL = 10_000
 """Tokens of a vocabulary in which a word of several tokens means nothing; CLIP's has 49,408."""
 
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Half precisions, and torch's names for them."""
+
 
 class Base:
     """A latent diffusion model that is borrowed: whatever is attached to it comes off again."""
 
     def __init__(
         self,
-        pipe: StableDiffusionPipeline,
+        pipe: Any,
         card: Card,
         source: str,
         precision: str | None = None,
     ) -> None:
         """Stand on a loaded pipeline; `source` is where it can be loaded from again.
 
-        `precision` is how the denoiser computes, "fp32" or "bf16"; None, as good as "fp32", until
-        a run has measured which is `faster` here.
+        `precision` is how the denoiser computes, "fp32", "bf16" or "fp16"; None, as good as "fp32",
+        until a run has measured whether "bf16" is `faster` here.
         """
-        self.pipe: Any = pipe
+        self.pipe = pipe
         self.card = card
         self.source = source
         self.words: dict[str, tuple[int, ...]] = {}
+        self.reader: Reader = reader(pipe)
         self.text_encoder: Any = pipe.text_encoder
-        self.table: nn.Embedding = self.text_encoder.get_input_embeddings()
+        self.table: nn.Embedding = self.encoders[0].table
         self.unet: Any = pipe.unet
         self.precision = precision
         self.schedule: Any = DDPMScheduler.from_config(pipe.scheduler.config)
         self._loan: ExitStack | None = None
 
     @classmethod
-    def load(cls, source: str = "toybox", device: str | None = None) -> "Base":
-        """Load "toybox", a folder in the diffusers format, or a model of the Hugging Face hub.
+    def load(
+        cls, source: str = "toybox", device: str | None = None, precision: str | None = None
+    ) -> "Base":
+        """Load "toybox", a folder or a file, or a model of the Hugging Face hub.
 
-        Raises a UserError that names what is missing or cannot be used.
+        A `precision` of "bf16" or "fp16" is also how the weights lie in memory. Raises a UserError
+        that names what is missing or cannot be used.
         """
         place = folder(source)
         pipe = pipeline(place).to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return cls(pipe, card(place), source if place == TOYBOX else where(source))
+        base = cls(pipe, card(place), source if place == TOYBOX else where(source), precision)
+        for net in (base.unet, base.reader.net):
+            net.to(HALVES.get(precision or "", torch.float32))
+        return base
 
     @property
     def device(self) -> torch.device:
@@ -81,9 +87,19 @@ class Base:
         return self.unet.config.in_channels, side, side
 
     @property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """The text encoders: two in Stable Diffusion XL."""
+        return self.reader.encoders
+
+    @property
+    def widths(self) -> list[int]:
+        """Features of a token in the table of each text encoder; a new row has their sum."""
+        return [each.table.embedding_dim for each in self.encoders]
+
+    @property
     def models(self) -> dict[str, nn.Module]:
         """The networks by name: what a run may attach to, and must leave as it was."""
-        return {"unet": self.unet, "text_encoder": self.text_encoder, "vae": self.pipe.vae}
+        return {"unet": self.unet, "text_encoder": self.reader.net, "vae": self.pipe.vae}
 
     @property
     def lexicon(self) -> tuple[str, ...]:
@@ -115,41 +131,37 @@ class Base:
 
     def ids(self, prompts: Sequence[str]) -> Ids:
         """Prompts as token numbers, a concept `<luna>` as its rows; a UserError if unknown."""
-        return torch.tensor([self._row(prompt) for prompt in prompts], device=self.device)
+        return self.encoders[0].ids(self._checked(prompts))
 
     def text(self, prompts: Sequence[str]) -> Text:
         """Prompts as the denoiser reads them."""
-        return self.text_encoder(self.ids(prompts))[0]
+        with self._lowered(self.table.weight.dtype != torch.float32):
+            return self.reader.text(self._checked(prompts)).float()
 
     def embedded(self, phrase: str) -> Tensor:
         """The embedding rows of a phrase, one a token: where a new token may begin."""
-        return self.table(torch.tensor(self._numbers(phrase), dtype=torch.long, device=self.device))
+        numbers = torch.tensor(self._numbers(phrase), dtype=torch.long, device=self.device)
+        return torch.cat([each.table(numbers) for each in self.encoders], dim=-1).float()
 
     @property
-    def spread(self) -> float:
-        """Standard deviation of the embedding table."""
-        return self.table.weight.std().item()
+    def spread(self) -> Tensor:
+        """Standard deviation of the embedding table, for every feature of a new row."""
+        spreads = [each.table.weight.std().item() for each in self.encoders]
+        return torch.tensor(spreads).repeat_interleave(torch.tensor(self.widths))
 
-    def _row(self, prompt: str) -> list[int]:
-        """One prompt's numbers, begun, ended and padded."""
-        tokenizer = self.pipe.tokenizer
-        numbers = self._numbers(prompt)
-        room = min(tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings)
-        if len(numbers) > room - 2:
-            raise UserError(
-                f'"{prompt}" has {len(numbers)} tokens, the base reads {room - 2}: shorten it.'
-            )
-        ends = [tokenizer.bos_token_id, *numbers, tokenizer.eos_token_id]
-        return ends + [tokenizer.pad_token_id] * (room - len(ends))
+    def _checked(self, prompts: Sequence[str]) -> list[list[int]]:
+        """The numbers of prompts that fit."""
+        numbers = [self._numbers(prompt) for prompt in prompts]
+        for prompt, own in zip(prompts, numbers, strict=True):
+            self.encoders[0].check(prompt, own)
+        return numbers
 
     def _numbers(self, prompt: str) -> list[int]:
         """One prompt's numbers: its words by the tokenizer, its concepts by `words`."""
         numbers: list[int] = []
         for i, piece in enumerate(CALL.split(prompt)):
             if i % 2 == 0:  # words and concepts take turns
-                numbers += self.pipe.tokenizer(
-                    piece, add_special_tokens=False, truncation=False, verbose=False
-                ).input_ids
+                numbers += self.encoders[0].numbers(piece)
             elif piece in self.words:
                 numbers += self.words[piece]
             else:
@@ -173,7 +185,7 @@ class Base:
 
     @contextmanager
     def computing(self, precision: str) -> Generator[None]:
-        """The denoiser in "fp32" or "bf16", and afterwards as before."""
+        """The denoiser in "fp32", "bf16" or "fp16", and afterwards as before."""
         before, self.precision = self.precision, precision
         try:
             yield
@@ -182,8 +194,13 @@ class Base:
 
     def predicted(self, noisy: Latent, times: Times, text: Text) -> Latent:
         """What the denoiser says of noisy latents: noise or velocity, as `target`."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.unet(noisy, times, encoder_hidden_states=text).sample.float()
+        with self._lowered(self.precision in HALVES):
+            return self.unet(noisy, times, **self.reader.told(text, self.size)).sample.float()
+
+    def _lowered(self, wanted: bool) -> AbstractContextManager[Any]:
+        """Matrix products in the base's half precision, if wanted."""
+        half = HALVES.get(self.precision or "", torch.bfloat16)
+        return torch.autocast(self.device.type, half, enabled=wanted)
 
     def target(self, latents: Latent, noise: Latent, times: Times) -> Latent:
         """What the denoiser should say."""
@@ -230,6 +247,8 @@ class Base:
         scale = self.card.guidance if guidance is None else guidance
         chance = self.pipe.prepare_extra_step_kwargs(generators, 0.0)
         text = self.text([*[""] * len(prompts), *prompts])
+        if self.pipe.config.get("force_zeros_for_empty_prompt"):
+            text[: len(prompts)] = 0
         shape = (1, *self.shape)
         latents = torch.cat([torch.randn(shape, generator=g) for g in generators])
         latents = latents.to(self.device) * scheduler.init_noise_sigma
@@ -244,57 +263,6 @@ class Base:
     def pictures(self, latents: Latent) -> list[Picture]:
         """Latents as pictures to look at, past the base's safety checker if it has one."""
         images = self.decoded(latents)
-        checked, _ = self.pipe.run_safety_checker(images, self.device, images.dtype)
-        return self.pipe.image_processor.postprocess(checked, output_type="pil")
-
-
-def folder(source: str) -> Path:
-    """The whole local folder of a base named "toybox", FOLDER or OWNER/MODEL."""
-    place = TOYBOX if source == "toybox" else Path(source).expanduser()
-    if not (source and place.is_dir()):
-        if source == "toybox":
-            raise UserError(f"The built-in base is not in this installation: no folder {place}.")
-        place = downloaded(source)
-    check(place)
-    return place
-
-
-def where(source: str) -> str:
-    """A source that means the same from any working directory."""
-    local = Path(source).expanduser()
-    return str(local.resolve()) if local.is_dir() else source
-
-
-def downloaded(source: str) -> Path:
-    """The hub's model in the local cache, safetensors only."""
-    if source.count("/") != 1 or source[0] in "./~":
-        raise UserError(
-            f"There is no base {source}: neither toybox, nor a folder, nor OWNER/MODEL."
-        )
-    try:
-        return Path(StableDiffusionPipeline.download(source, use_safetensors=True))
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"{source} is no folder, and the hub did not give it either: {reason}"
-        ) from error
-
-
-def pipeline(place: Path) -> StableDiffusionPipeline:
-    """The pipeline of a whole folder, frozen."""
-    try:
-        pipe = StableDiffusionPipeline.from_pretrained(place, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"The base in {place} does not load: {reason}") from error
-    for part in (pipe.unet, pipe.vae, pipe.text_encoder):
-        part.requires_grad_(False).eval()
-    if pipe.scheduler.config.prediction_type not in ("epsilon", "v_prediction"):
-        raise UserError(f"{place} predicts neither noise nor velocity, and nothing else is known.")
-    return pipe
-
-
-def quiet() -> None:
-    """Turn off the bars of the libraries below, for a door that has bars of its own."""
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
+        if self.pipe.components.get("safety_checker") is not None:
+            images, _ = self.pipe.run_safety_checker(images, self.device, images.dtype)
+        return self.pipe.image_processor.postprocess(images, output_type="pil")

@@ -1,0 +1,114 @@
+"""Where a base comes from: built in, a folder, one file, or a model of the Hugging Face hub."""
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from diffusers.utils import logging as diffusers_logging
+from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+from torch.nn import Module
+from transformers.utils import logging as transformers_logging
+
+from groupshot.base.onefile import opened
+from groupshot.basefolder import TOYBOX, check
+from groupshot.errors import UserError
+
+
+def folder(source: str) -> Path:
+    """The whole folder, or the file, of a base named "toybox", FOLDER, FILE or OWNER/MODEL."""
+    place = TOYBOX if source == "toybox" else Path(source).expanduser()
+    if source and place.is_file():
+        return place
+    if not (source and place.is_dir()):
+        if source == "toybox":
+            raise UserError(f"The built-in base is not in this installation: no folder {place}.")
+        place = downloaded(source)
+    check(place)
+    return place
+
+
+def where(source: str) -> str:
+    """A source that means the same from any working directory."""
+    local = Path(source).expanduser()
+    return str(local.resolve()) if local.exists() else source
+
+
+def downloaded(source: str) -> Path:
+    """The hub's model in the local cache, safetensors only."""
+    if source.count("/") != 1 or source[0] in "./~":
+        raise UserError(
+            f"There is no base {source}: neither toybox, nor a folder, nor a file, nor OWNER/MODEL."
+        )
+    try:
+        return Path(DiffusionPipeline.download(source, use_safetensors=True))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{source} is no folder, and the hub did not give it either: {advice(source, error)}"
+        ) from error
+
+
+def advice(source: str, error: Exception) -> str:
+    """Why a download failed, and what to do about it."""
+    for cause in causes(error):
+        match cause:
+            case GatedRepoError():
+                return f"accept its terms at https://huggingface.co/{source}, then `hf auth login`."
+            case RepositoryNotFoundError():
+                return (
+                    "there is no such model, or it is private: check the name, or `hf auth login`."
+                )
+            case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+                return f"the disk of {HF_HUB_CACHE} is full: free some, or set HF_HOME elsewhere."
+            case ConnectionError():
+                return f"it cannot be reached from here. {elsewhere(source)}"
+            case _:
+                continue
+    return f"{first_line(error)} {elsewhere(source)}"
+
+
+def elsewhere(source: str) -> str:
+    """How to bring a model to a machine that cannot download it."""
+    return f"Where it can, `hf download {source} --local-dir FOLDER`; then use that folder here."
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def pipeline(place: Path) -> Any:
+    """The pipeline of a whole folder or of one file, frozen."""
+    try:
+        pipe = opened(place) if place.is_file() else unpacked(place)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"The base in {place} does not load: {first_line(error)}") from error
+    for part in pipe.components.values():
+        if isinstance(part, Module):
+            part.requires_grad_(False).eval()
+    if pipe.scheduler.config.prediction_type not in ("epsilon", "v_prediction"):
+        raise UserError(f"{place} predicts neither noise nor velocity, and nothing else is known.")
+    return pipe
+
+
+def unpacked(place: Path) -> Any:
+    """The pipeline of a folder; of its weights in half precision where it has no others."""
+    halved = not any(".fp16." not in file.name for file in (place / "unet").glob("*.safetensors"))
+    return DiffusionPipeline.from_pretrained(
+        place, use_safetensors=True, variant="fp16" if halved else None
+    )
+
+
+def first_line(error: Exception) -> str:
+    """The part of a library's complaint that fits into a sentence."""
+    return str(error).strip().splitlines()[0]
+
+
+def quiet() -> None:
+    """Turn off the bars of the libraries below, for a door that has bars of its own."""
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()

@@ -1,0 +1,92 @@
+"""A base in one file: all weights, as A1111 and ComfyUI keep them, and nothing else.
+
+How its networks are laid out is not in the file. diffusers takes it from the published model of the
+kind, whose configuration (a few small files) it downloads. So we look for it first in a folder
+beside the file, named as the file is without `.safetensors`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import (
+    StableDiffusionXLPipeline,
+)
+from huggingface_hub import snapshot_download
+from safetensors import SafetensorError, safe_open
+
+from groupshot.errors import UserError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of model that is found in one file."""
+
+    sign: str
+    """What the names of some of its tensors begin with."""
+    pipe: Any
+    published: str
+    """The model of the hub whose configuration fits all of the kind; none where it may not."""
+
+
+KINDS = (
+    Kind(
+        sign="conditioner.embedders.1.",
+        pipe=StableDiffusionXLPipeline,
+        published="stabilityai/stable-diffusion-xl-base-1.0",
+    ),
+    Kind(
+        sign="cond_stage_model.transformer.",
+        pipe=StableDiffusionPipeline,
+        published="stable-diffusion-v1-5/stable-diffusion-v1-5",
+    ),
+    Kind(sign="cond_stage_model.model.", pipe=StableDiffusionPipeline, published=""),
+)
+"""Stable Diffusion XL, 1.x, and 2.x: of the last, no file says if it predicts noise or velocity."""
+
+CONFIGURATION = ["*.json", "*/*.json", "*/*.txt"]
+"""What belongs to a model's configuration."""
+
+
+def opened(file: Path) -> Any:
+    """The pipeline of a file; a UserError where it is none, or its configuration is not at hand."""
+    kind = kind_of(file)
+    place = configuration(file, kind)
+    return kind.pipe.from_single_file(str(file), config=str(place), local_files_only=True)
+
+
+def kind_of(file: Path) -> Kind:
+    """What sort of model a file holds."""
+    try:
+        with safe_open(file, "pt") as weights:
+            names = list(weights.keys())
+    except SafetensorError as error:
+        raise UserError(
+            f"{file} is not a whole safetensors file: {error}. Other formats are never opened."
+        ) from None
+    for kind in KINDS:
+        if any(name.startswith(kind.sign) for name in names):
+            return kind
+    raise UserError(f"{file} is no checkpoint of Stable Diffusion 1.x, 2.x or XL.")
+
+
+def configuration(file: Path, kind: Kind) -> Path:
+    """The folder with the configuration of a file: the one beside it, or the published model's."""
+    beside = file.with_suffix("")
+    if (beside / "model_index.json").is_file():
+        return beside
+    if not kind.published:
+        raise UserError(
+            f"{file} is of Stable Diffusion 2.x, and no such file says how it is to be used: put "
+            f"the folder of its model, in the diffusers format, beside it as {beside} (the weights "
+            "may be left out)."
+        )
+    try:
+        return Path(snapshot_download(kind.published, allow_patterns=CONFIGURATION))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{file} holds weights only, and the configuration of {kind.published} that they need "
+            f"cannot be downloaded: where it can, `hf download {kind.published} --include '*.json' "
+            f"'*.txt' --local-dir {beside.name}`; then put that folder beside the file."
+        ) from error
