@@ -9,17 +9,17 @@ concept beside a common thing (Global), of a part of it beside one (Region), and
 (Mix) are told apart by their captions. From there on it is textual inversion, then words and a
 LoRA.
 
-Where we differ: the released code does not normalise features, sums a prompt up at its newest token
-instead of its end, and takes the same caption of another collage for a wrong one; here each of the
-three is a field, and the default what CLIP does. Sizes, counts and shares of the collages are ours,
-since no source tells them.
+Where we differ: the released code does not normalise features, and sums a prompt up at its newest
+token instead of its end; here both are fields, and the default what CLIP does. It also takes the
+same caption of another collage for a wrong one, which has no field: where texts are the same, the
+loss is the same to the last term, and so is its gradient. Sizes, counts and shares of the collages
+are ours, since no source tells them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Generator, Tensor
 
 from groupshot.base import Base
@@ -51,7 +51,7 @@ from groupshot.samples import (
     views,
     wholes,
 )
-from groupshot.shapes import HardMask, Pairs
+from groupshot.shapes import HardMask
 from groupshot.weights import ATTENTION, Part, copied_tokens, lora, text_encoder
 
 COMMON = (
@@ -66,14 +66,6 @@ LEARNERS: Mapping[str, Callable[[Base], tuple[Part, ...]]] = {
     "tokens": lambda base: (),
     "text-encoder": lambda base: (text_encoder(base),),
 }
-
-
-def each_its_own(phrases: Sequence[str]) -> Pairs:
-    """As if no two captions of a batch were the same: what CLIF's code takes for granted."""
-    return torch.eye(len(phrases), dtype=torch.bool)
-
-
-POSITIVES: Mapping[str, Callable[[Sequence[str]], Pairs]] = {"alike": alike, "own": each_its_own}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +131,6 @@ class Clif:
     """Where a caption is summed up: at its end, or at its highest token number (the code)."""
     likeness: Literal["cosine", "inner"] = "cosine"
     """What is compared: directions, as CLIP does, or lengths too (the code)."""
-    positives: Literal["alike", "own"] = "alike"
-    """Whose captions fit: all that are the same, or a collage's own alone (the code)."""
     crops: int = 4
     """Different crops made of each photo, for the other two stages."""
     least: float = 0.9
@@ -225,5 +215,5 @@ class Clif:
     def contrasted(self, clip: Clip, batch: Matched) -> Tensor:
         """How badly collages and captions are told apart: symmetric InfoNCE."""
         texts = clip.said(batch.captions, POOLINGS[self.pooling])
-        pairs = POSITIVES[self.positives](batch.phrases).to(texts.device)
+        pairs = alike(batch.phrases).to(texts.device)
         return contrastive(batch.images, texts, pairs, clip.scale, LIKENESSES[self.likeness])
