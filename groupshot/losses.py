@@ -3,7 +3,7 @@
 Masks are given at the resolution of what they are compared with.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -101,6 +101,15 @@ def contested(maps: CrossMap, masks: Masks) -> Scalar:
     shares = maps / maps.sum(1, keepdim=True).clamp(min=TINY)
     surprise = -(masks * shares.clamp(min=TINY).log())
     return (surprise.sum((1, *PIXELS)) / masks.sum((1, *PIXELS)).clamp(min=TINY)).mean()
+
+
+FORMULAS: Mapping[str, Callable[[CrossMap, Masks], Scalar]] = {
+    "relative": localised,
+    "outside": outside,
+    "leaking": leaking,
+    "contested": contested,
+}
+"""What can be asked of attention, by name."""
 
 
 def relative(maps: CrossMap) -> CrossMap:

@@ -25,7 +25,7 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.errors import UserError
 from groupshot.keep import Keep, Kept
-from groupshot.losses import contested, leaking, localised, masked_by_area, outside, prior
+from groupshot.losses import FORMULAS, masked_by_area, prior
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.segmenters import segmenter
 from groupshot.run import Stage
@@ -42,10 +42,10 @@ from groupshot.samples import (
     union,
 )
 from groupshot.samples.captions import known
-from groupshot.samples.fusion import Fusion, Mixture, either, photo_draw, subjects
+from groupshot.samples.fusion import Draw, Fusion, Mixture, either, photo_draw, subjects
 from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.strangers import Stranger, asked, found, strangers
-from groupshot.shapes import CrossMap, Latent, Masks, Scalar, Text
+from groupshot.shapes import Latent, Text
 from groupshot.weights import ATTENTION, Part, keys_values, lora, tokens
 
 Pair = tuple[Batch, Batch]
@@ -53,14 +53,6 @@ Pair = tuple[Batch, Batch]
 
 PLACES = ("down", "up")
 """The sections of the U-Net whose attention counts: Break-A-Scene's code leaves out the middle."""
-
-FORMULAS: Mapping[str, Callable[[CrossMap, Masks], Scalar]] = {
-    "relative": localised,
-    "outside": outside,
-    "leaking": leaking,
-    "contested": contested,
-}
-"""What can be asked of attention, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +128,9 @@ class FaR:
         """One stage: rows, keys and values together."""
         with recorded(base, self.resolutions, PLACES):
             pass  # refuses here what the base has no attention at
-        own, photos = self.drawn(base, cast, keep), self.masked(base, cast, keep)
-        draw = photo_draw(photos, base.card.templates, base.size, self.least)
-        if self.fusion:
-            fused = self.recombined(base, cast, keep, photos, own)
-            draw = either(self.composites, fused.draw, draw)
+        photos = self.masked(base, cast, keep)
+        prepared = self.recombined if self.fusion else self.untouched
+        draw, own = prepared(base, cast, keep, photos)
         rows = tokens(base, nouns(cast), self.vectors, keep.seeded("tokens"))
         modules = LEARNING[self.learns](self, base, keep.seeded("modules"))
         instances = composed(base, draw, cast.names, self.batch)
@@ -155,13 +145,7 @@ class FaR:
 
     def fused(self, base: Base, cast: Cast, keep: Keep) -> Fusion:
         """What composites are made of, to look at before anything is learned."""
-        own, photos = self.drawn(base, cast, keep), self.masked(base, cast, keep)
-        return self.recombined(base, cast, keep, photos, own)
-
-    def drawn(self, base: Base, cast: Cast, keep: Keep) -> Kept:
-        """The base's own pictures of every class."""
-        classes = set(nouns(cast).values())
-        return keep("priors", lambda g: priors(base, classes, self.priors, g))
+        return self.materials(base, cast, keep, self.masked(base, cast, keep))[0]
 
     def masked(self, base: Base, cast: Cast, keep: Keep) -> list[Masked]:
         """Every photo, and where in it each concept is."""
@@ -169,10 +153,30 @@ class FaR:
         masks = keep("masks", lambda _: kept(sightings(cast, eye)))
         return list(zip(shots(cast), restored(cast, masks), strict=True))
 
+    def drawn(self, base: Base, cast: Cast, keep: Keep) -> Kept:
+        """The base's own pictures of every class."""
+        classes = set(nouns(cast).values())
+        return keep("priors", lambda g: priors(base, classes, self.priors, g))
+
+    def untouched(
+        self, base: Base, cast: Cast, keep: Keep, photos: Sequence[Masked]
+    ) -> tuple[Draw, Kept]:
+        """The photos as they are, and the base's own pictures."""
+        draw = photo_draw(photos, base.card.templates, base.size, self.least)
+        return draw, self.drawn(base, cast, keep)
+
     def recombined(
-        self, base: Base, cast: Cast, keep: Keep, photos: Sequence[Masked], own: Kept
-    ) -> Fusion:
-        """Subjects, strangers and places, and how they are put together."""
+        self, base: Base, cast: Cast, keep: Keep, photos: Sequence[Masked]
+    ) -> tuple[Draw, Kept]:
+        """Composites and photos, and the base's own pictures."""
+        fusion, own = self.materials(base, cast, keep, photos)
+        alone = photo_draw(photos, base.card.templates, base.size, self.least)
+        return either(self.composites, fusion.draw, alone), own
+
+    def materials(
+        self, base: Base, cast: Cast, keep: Keep, photos: Sequence[Masked]
+    ) -> tuple[Fusion, Kept]:
+        """What composites are made of; what is wrong with photos is said before any drawing."""
         places = {concept.name for concept in cast.concepts if concept.kind == "background"}
         people = subjects(photos, places, self.smallest, base.size)
         if not people:
@@ -180,8 +184,9 @@ class FaR:
                 f"{cast.folder} has only backgrounds, and nobody to put before them: add a "
                 "subject, or learn without composites (fusion=false)"
             )
+        own = self.drawn(base, cast, keep)
         others = self.others(base, cast, keep, own)
-        return Fusion(
+        fusion = Fusion(
             subjects=people,
             strangers=[each.cut(base.size) for each in others],
             grounds=self.grounds(photos, others, places, base.size),
@@ -189,6 +194,7 @@ class FaR:
             mixture=self.mixture(),
             size=base.size,
         )
+        return fusion, own
 
     def mixture(self) -> Mixture:
         """What is drawn at random, as the fields say."""

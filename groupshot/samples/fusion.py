@@ -26,6 +26,9 @@ from groupshot.samples.subsets import subset
 
 T = TypeVar("T")
 
+Draw = Callable[[Generator], Composite]
+"""Gives a random picture, and all that is true of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixture:
@@ -110,9 +113,7 @@ def too_small(name: str, photos: Sequence[Masked], least: float, size: int) -> s
     )
 
 
-def photo_draw(
-    photos: Sequence[Masked], templates: Sequence[str], size: int, least: float
-) -> Callable[[Generator], Composite]:
+def photo_draw(photos: Sequence[Masked], templates: Sequence[str], size: int, least: float) -> Draw:
     """Draws random squares of the photos, with masks, so that concepts come equally often."""
     of: dict[str, list[Masked]] = {}
     for photo in photos:
