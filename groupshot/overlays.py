@@ -1,6 +1,6 @@
 """Overlays: photos with their masks painted over, so that people see what will be used."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from scipy.ndimage import binary_erosion
 from tqdm import tqdm
 
 from groupshot.cast import Cast
-from groupshot.masks import Segmenter, Sighting, sightings
+from groupshot.masks import Sighting
 from groupshot.masks.sizes import resized
 from groupshot.report import Row, sheet
 
@@ -45,13 +45,14 @@ COLUMNS = 6
 """Photos in a row of the sheet."""
 
 
-def overlaid(cast: Cast, segmenter: Segmenter | None, out: Path) -> list[Sighting]:
+def overlaid(cast: Cast, found: Iterable[Sighting], out: Path) -> list[Sighting]:
     """Fill `out` with sheet.png, an overlay of each photo, and each mask as a file to correct.
 
+    `found` is every photo of the cast with its masks, whoever made them.
     A mask under `masks/` is named as a hand mask is: corrected, it can be copied into the cast.
     """
     count = sum(len(concept.photos) for concept in cast.concepts) + len(cast.together)
-    seen = list(tqdm(sightings(cast, segmenter), total=count, unit="photo", delay=1))
+    seen = list(tqdm(found, total=count, unit="photo", delay=1))
     tints = dict(zip(cast.names, cycle(TINTS), strict=False))
     pictures = [painted(each, tints) for each in seen]
     for each, picture in zip(seen, pictures, strict=True):

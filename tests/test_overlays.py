@@ -64,7 +64,7 @@ def test_large_photos_are_shown_smaller(together):
 
 def test_what_is_written(painted_cast, tmp_path):
     cast = Cast.load(painted_cast)
-    overlaid(cast, None, tmp_path)
+    overlaid(cast, sightings(cast), tmp_path)
     files = {file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.png")} - {
         file.relative_to(tmp_path).as_posix() for file in painted_cast.rglob("*.png")
     }
@@ -81,7 +81,7 @@ def test_what_is_written(painted_cast, tmp_path):
 
 def test_a_written_mask_can_be_laid_into_the_cast(painted_cast, tmp_path):
     before = list(sightings(Cast.load(painted_cast)))
-    overlaid(Cast.load(painted_cast), None, tmp_path / "out")
+    overlaid(Cast.load(painted_cast), before, tmp_path / "out")
     for mask in painted_cast.rglob("*.mask.png"):
         mask.unlink()
     for mask in (tmp_path / "out" / "masks").rglob("*.png"):

@@ -102,8 +102,9 @@ class ConceptDrivenEM:
     """Sections of the U-Net whose attention counts; on the toybox that of "down" shows nothing."""
     timesteps: int = 50
     """Random timesteps over which attention is averaged: the paper's 50."""
-    rule: Literal["soft", "relative", "otsu", "li", "argmax"] = "otsu"
-    """How maps are made masks; the paper says only "binarized"."""
+    rule: Literal["soft", "relative", "otsu", "li", "argmax"] = "soft"
+    """How maps are made masks; the paper says only "binarized". soft leaves it to the CRF, and was
+    the best at the start on the toybox: `python -m groupshot.benchmarks.em_start`."""
     crf: bool = True
     """Whether a dense CRF settles all masks of a photo together, as in the paper."""
     refresh: int = 50
