@@ -1,5 +1,7 @@
 """Concept-driven EM: words and masks in turn, and what is said where that cannot work."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -23,8 +25,9 @@ FIELDS = ("steps", "batch", "crops", "priors", "resolutions", "timesteps", "refr
 
 
 def quick(**more) -> ConceptDrivenEM:
-    few = {name: QUICK[name] for name in FIELDS}
-    return ConceptDrivenEM(**({"weights": "none"} | few | more))
+    few: dict[str, Any] = {name: QUICK[name] for name in FIELDS}
+    fields: dict[str, Any] = {"weights": "none"} | few | more
+    return ConceptDrivenEM(**fields)
 
 
 @pytest.fixture
@@ -91,6 +94,30 @@ def test_masks_are_found_anew_before_each_stage(base, halves, tmp_path, shifting
     assert kept(run) == ["masks-0", "masks-1", "masks-2", "masks-3"]
     last = last_masks(run.out / "kept")
     assert set(last) == {f"both/{n}.png:{name}" for n in (1, 2) for name in halves.names}
+
+
+def test_words_may_be_warmed_up_on_whole_photos_before_the_first_masks(
+    base, halves, tmp_path, shifting
+):
+    run = Run(halves, base=base, method=quick(warm_up=1, steps=1), out=tmp_path / "run")
+    steps = list(run)
+    assert [step.stage for step in steps] == ["warm-up", "tokens-0"]
+    assert steps[0].losses.keys() == {"denoising"}
+    assert steps[1].losses.keys() == {"masked", "attention"}
+
+
+def test_a_hint_is_left_out_if_it_is_not_wanted(base, halves, tmp_path, monkeypatch):
+    said = []
+
+    def estimated(base, some, look, generator):
+        said.append([scene.where for scene in some])
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("groupshot.methods.concept_driven.estimated", estimated)
+    for hints in (True, False):
+        with pytest.raises(ZeroDivisionError):
+            trained(base, halves, tmp_path / str(hints), hints=hints)
+    assert said == [[{"luna": "left", "rex": "right"}] * 2, [{}] * 2]
 
 
 def test_they_stay_once_they_have_settled(base, halves, tmp_path, shifting):
@@ -179,7 +206,9 @@ def test_attention_that_never_separates_is_reported_to_be_looked_at(
         return {f"{scene.photo}:{name}": mask.clone() for scene in some for name in scene.shows}
 
     monkeypatch.setattr("groupshot.methods.concept_driven.estimated", one)
-    with pytest.raises(UserError, match=r"tell where rex is .* see `groupshot masks .*run --out masks"):
+    with pytest.raises(
+        UserError, match=r"tell where rex is .* see `groupshot masks .*run --out masks"
+    ):
         trained(base, halves, tmp_path / "run")
     assert (tmp_path / "run" / "kept" / "masks-0.safetensors").is_file()
 

@@ -125,6 +125,16 @@ def test_a_segmenter_that_finds_nothing(folder):
         list(sightings(Cast.load(folder), Known({})))
 
 
+def test_a_hint_of_sides_counts_before_the_order_of_names(both):
+    sheet = both.folder / "cast.yaml"
+    hint = sheet.read_text().replace("luna]}", "luna], where: {rex: right}}")
+    sheet.write_text(hint)
+    cats = Known({"cat": [(RIGHT, 0.9), (LEFT, 0.8)]})
+    masks = seen_together(Cast.load(both.folder), cats).masks
+    assert (masks["rex"] == columns(*RIGHT)).all()
+    assert (masks["luna"] == columns(*LEFT)).all()
+
+
 def test_of_one_class_they_stand_as_the_cast_says(both):
     cats = Known({"cat": [(RIGHT, 0.9), (LEFT, 0.8), (MIDDLE, 0.3)]})
     masks = seen_together(both, cats).masks

@@ -1,0 +1,172 @@
+"""Mask IoU against steps, Figure 3 of arXiv 2402.11487: `python -m groupshot.benchmarks.em_masks`.
+
+Entangled casts of the toybox are learned three times: with masks estimated anew again and again,
+with masks estimated once, and with hand masks. As they learn, it is asked what masks the attention
+to each concept's words would make. What is finished is not made again.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from groupshot.base import Base, quiet
+from groupshot.bench.figures import figure
+from groupshot.bench.suites import SUITES, cast_in
+from groupshot.benchmarks.em_figure import CURVES, Curves, drawn
+from groupshot.cast import Cast
+from groupshot.estep import estimated, portions, scenes
+from groupshot.fields import overrides
+from groupshot.files import load_json, load_tensors, save_json, written
+from groupshot.keep import Kept, seeded
+from groupshot.masks.rounds import rounds
+from groupshot.methods import ConceptDrivenEM
+from groupshot.run import Run, Step
+from groupshot.scores.masks import overlap, true_mask
+
+Shares = dict[str, float]
+"""A concept's mean IoU over its photos, by name."""
+
+UPDATED, FIXED, HAND = CURVES
+VARIANTS: Mapping[str, dict[str, Any]] = {
+    FIXED: {"update_masks": False},
+    UPDATED: {},
+    HAND: {"hand_masks": True},
+}
+"""The fields that make each of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One cast learned in one way."""
+
+    out: Path
+    seed: int
+    variant: str
+    fields: Mapping[str, Any]
+    every: int
+    """Steps from one look at the masks to the next."""
+
+    @property
+    def folder(self) -> Path:
+        """Of its run."""
+        return self.out / "runs" / f"{self.seed}-{self.variant.replace(' ', '-')}"
+
+    @property
+    def curve(self) -> Path:
+        """What was seen so far: {STEP: {NAME: IoU}}."""
+        return self.folder.with_suffix(".json")
+
+    @property
+    def method(self) -> ConceptDrivenEM:
+        """With its fields."""
+        return ConceptDrivenEM(**{**self.fields, **VARIANTS[self.variant]})
+
+
+def learned(job: Job, base: Base) -> None:
+    """Learn a cast, or go on with it, and look at the masks on the way."""
+    troupe = SUITES["entangled"].troupe(job.seed, 2)
+    cast = cast_in(job.out / "casts" / str(job.seed), troupe, True)
+    run = Run(cast, base=base, method=job.method, out=job.folder, resume=job.folder.exists())
+    some, begun = scenes(base, cast), offsets(job.method)
+    for step in run:
+        number = begun[step.stage] + step.number
+        if number % job.every == 0:
+            chance = seeded(job.seed, "look", number)
+            seen(job, number, shares(cast, estimated(base, some, job.method.look, chance)))
+        told(job, step)
+    if first := rounds(job.folder / "kept").get(0) if job.variant != HAND else None:
+        seen(job, 0, shares(cast, load_tensors(first)[0]))
+
+
+def offsets(method: ConceptDrivenEM) -> dict[str, int]:
+    """The steps before each stage."""
+    begun, total = {"warm-up": 0}, method.warm_up
+    for name in ("tokens", "weights"):
+        for number, steps in enumerate(portions(method.steps, method.refresh)):
+            begun[f"{name}-{number}"] = total
+            total += steps
+    return begun
+
+
+def seen(job: Job, number: int, found: Shares) -> None:
+    """Add a point to the job's curve."""
+    before = load_json(job.curve) if job.curve.is_file() else {}
+    save_json(job.curve, before | {str(number): found})
+
+
+def told(job: Job, step: Step) -> None:
+    """A line now and then, for whoever waits."""
+    if step.number == step.steps:
+        print(f"cast {job.seed}, {job.variant}: {step.stage}, {step.seconds:.0f} s", flush=True)
+
+
+def shares(cast: Cast, masks: Kept) -> Shares:
+    """The mean IoU of each concept with the truth."""
+    found: dict[str, list[float]] = {}
+    for key, mask in masks.items():
+        photo, name = key.rsplit(":", 1)
+        true = true_mask(cast.folder, photo, name)
+        if true is not None:
+            found.setdefault(name, []).append(overlap(mask, true))
+    return {name: fmean(values) for name, values in found.items()}
+
+
+def curves(jobs: list[Job]) -> Curves:
+    """By concept, then variant, then step: the IoU of every cast."""
+    told: Curves = {}
+    for job in jobs:
+        for number, by_name in load_json(job.curve).items():
+            for name, share in by_name.items():
+                steps = told.setdefault(name, {}).setdefault(job.variant, {})
+                steps.setdefault(int(number), []).append(share)
+    for variants in told.values():  # with hand masks attention begins as without
+        variants[HAND][0] = variants[FIXED][0]
+    return told
+
+
+def summary(told: Curves) -> Iterator[str]:
+    """What each variant ends with, and how much of what fixed masks lack is gained."""
+    for name, variants in told.items():
+        begun = fmean(variants[FIXED][0])
+        yield f"{name}: masks estimated once have IoU {begun:.3f}"
+        for variant, steps in variants.items():
+            last = figure(steps[max(steps)])
+            if last is not None:
+                spread = "" if last.spread is None else f" ± {last.spread:.3f}"
+                yield f"  {variant:12} {last.mean:.3f}{spread} after {max(steps)} steps"
+        gained = (fmean(variants[UPDATED][max(variants[UPDATED])]) - begun) / (1 - begun)
+        yield f"  of the gap to 1 that fixed masks leave, {gained:.0%} is closed"
+
+
+def main() -> None:
+    """Read the command line, learn what is missing, and draw everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--casts", type=int, default=6)
+    parser.add_argument("--cast-seed", type=int, default=1000, help="of the first (1000)")
+    parser.add_argument("--every", type=int, default=50, help="steps between two looks (50)")
+    parser.add_argument("--base", default="toybox")
+    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE")
+    asked = parser.parse_args()
+    quiet()
+    fields = overrides(ConceptDrivenEM, asked.set)
+    jobs = [
+        Job(out=asked.out, seed=seed, variant=variant, fields=fields, every=asked.every)
+        for seed in range(asked.cast_seed, asked.cast_seed + asked.casts)
+        for variant in VARIANTS
+    ]
+    base = Base.load(asked.base)
+    for job in jobs:
+        learned(job, base)
+    told = curves(jobs)
+    with written(asked.out / "figure.svg") as draft:
+        draft.write_text(drawn(told, fields.get("steps", ConceptDrivenEM().steps)))
+    for line in summary(told):
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
