@@ -89,10 +89,10 @@ def parser() -> Parser:
 
     _draws(_command(commands, "generate", "draw pictures of what a run has learned"))
 
+    _hands_over(_command(commands, "export", "what a run has learned, as files for other tools"))
     _looks(_command(commands, "masks", "what is taken to be each concept, as overlays"))
 
-    judge = _command(commands, "evaluate", "score what a run has learned")
-    judge.add_argument("run", metavar="RUN", type=Path, help="the --out of `train`")
+    _judges(_command(commands, "evaluate", "score what a run has learned"))
 
     _compares(_command(commands, "bench", "compare methods on casts that nobody has seen"))
 
@@ -104,11 +104,7 @@ def parser() -> Parser:
     bases.add_argument("-n", metavar="N", type=_count, default=1000, help="on N prompts (1000)")
     bases.add_argument("--seed", metavar="S", type=int, default=0, help="of the prompts (0)")
 
-    doctor = _command(commands, "doctor", "whether this machine has what is needed")
-    doctor.add_argument(
-        "cast", metavar="CAST", nargs="?", type=Path, help="say who in it is likely to be confused"
-    )
-    doctor.add_argument("--base", metavar="NAME|FOLDER|HUB-ID", default="toybox", help="(toybox)")
+    _examines(_command(commands, "doctor", "whether this machine has what is needed"))
     return top
 
 
@@ -141,6 +137,18 @@ def _draws(draw: argparse.ArgumentParser) -> None:
     _writes(draw, None)
 
 
+def _hands_over(export: argparse.ArgumentParser) -> None:
+    export.add_argument("run", metavar="RUN", type=Path, help="the --out of `train`")
+    export.add_argument(
+        "--format",
+        choices=("diffusers", "kohya", "comfyui", "pipeline"),
+        required=True,
+        help="a LoRA and embeddings for diffusers, for sd-scripts, for ComfyUI and A1111; or a "
+        "whole pipeline, where a LoRA cannot hold what was learned",
+    )
+    _writes(export, None)
+
+
 def _looks(masks: argparse.ArgumentParser) -> None:
     masks.add_argument(
         "cast",
@@ -158,6 +166,10 @@ def _looks(masks: argparse.ArgumentParser) -> None:
     _writes(masks, None)
 
 
+def _judges(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument("run", metavar="RUN", type=Path, help="the --out of `train`")
+
+
 def _compares(bench: argparse.ArgumentParser) -> None:
     names = "single, pairs, trios, entangled, crowd"
     bench.add_argument("--suite", metavar="A,B", default="pairs", help=f"of {names} (pairs)")
@@ -170,6 +182,12 @@ def _compares(bench: argparse.ArgumentParser) -> None:
     bench.add_argument(
         "--out", metavar="DIR", type=Path, required=True, help="where to: a folder goes on"
     )
+
+
+def _examines(doctor: argparse.ArgumentParser) -> None:
+    says = "say who in it is likely to be confused"
+    doctor.add_argument("cast", metavar="CAST", nargs="?", type=Path, help=says)
+    doctor.add_argument("--base", metavar="NAME|FOLDER|HUB-ID", default="toybox", help="(toybox)")
 
 
 def _sets(command: argparse.ArgumentParser) -> None:

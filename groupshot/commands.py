@@ -23,6 +23,7 @@ from groupshot.confusion import told
 from groupshot.demo import demonstrated
 from groupshot.doctor import confusions, examined
 from groupshot.errors import UserError
+from groupshot.export import exported
 from groupshot.fields import card, fields_of, overrides
 from groupshot.folders import check_free, check_writable, filled
 from groupshot.masks import sightings
@@ -80,6 +81,17 @@ def generate(options: Namespace) -> int:
         for i in range(options.n)
     ]
     show(options, {"prompt": options.prompt, "pictures": files}, [each["file"] for each in files])
+    return 0
+
+
+def export(options: Namespace) -> int:
+    """Write what a run has learned as files for other tools, and say how they are used."""
+    check_free(options.out)
+    run = Trained.load(options.run)
+    with filled(options.out) as out:
+        usage = exported(run, options.format, out)
+    files = sorted(str(file) for file in options.out.rglob("*") if file.is_file())
+    show(options, {"format": options.format, "files": files}, [*files, "", usage])
     return 0
 
 
@@ -177,7 +189,7 @@ def doctor(options: Namespace) -> int:
 
 COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
     command.__name__: command
-    for command in (demo, train, generate, masks, evaluate, bench, methods, bases, doctor)
+    for command in (demo, train, generate, export, masks, evaluate, bench, methods, bases, doctor)
 }
 
 

@@ -11,6 +11,7 @@ from groupshot.cli import main
 from groupshot.commands import COMMANDS
 from groupshot.demo import PARTS, check_ours, examples
 from groupshot.errors import UserError
+from groupshot.export import FORMATS
 from groupshot.fields import fields_of
 from groupshot.methods import METHODS
 from groupshot.toybox.reader import Reader
@@ -101,6 +102,25 @@ def test_train_and_generate(groupshot, training, tmp_path):
     pictures = json.loads(out)["pictures"]
     assert [each["seed"] for each in pictures] == [5, 6]
     assert all(Path(each["file"]).is_file() for each in pictures)
+
+
+def test_export(groupshot, mistaken, training, tmp_path):
+    groupshot(*training)
+    words = ["export", tmp_path / "run", "--out", tmp_path / "out", "--format"]
+    code, out, _ = groupshot(*words, "comfyui", "--json")
+    assert code == 0
+    assert {Path(file).name for file in json.loads(out)["files"]} >= {
+        "README.md",
+        "luna.safetensors",
+        "rex.safetensors",
+    }
+    assert "is not empty" in mistaken(*words, "kohya")
+    assert "invalid choice: 'exe'" in mistaken(*words, "exe")
+
+
+def test_every_format_can_be_asked_for(groupshot):
+    _, out, _ = groupshot("export", "--help")
+    assert f"{{{','.join(FORMATS)}}}" in out
 
 
 def test_people_are_told_what_to_do_next(groupshot, training):

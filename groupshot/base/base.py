@@ -66,8 +66,9 @@ class Base:
         place = folder(source)
         pipe = pipeline(place).to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         base = cls(pipe, card(place), source if place == TOYBOX else where(source), precision)
-        for net in (base.unet, base.reader.net):
-            net.to(HALVES.get(precision or "", torch.float32))
+        if precision in HALVES:
+            for net in (base.unet, base.reader.net):
+                net.to(HALVES[precision])
         return base
 
     @property
