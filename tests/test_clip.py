@@ -31,7 +31,8 @@ def test_at_the_end_everything_is_read(learning):
     base, _ = learning
     luna, rex = summed_up(base, ["<luna> and <rex>", "<rex> and <luna>"])
     assert not torch.allclose(luna, rex)
-    assert not torch.allclose(*summed_up(base, ["<luna> and a cat", "<luna> and a dog"]))
+    cat, dog = summed_up(base, ["<luna> and a cat", "<luna> and a dog"])
+    assert not torch.allclose(cat, dog)
 
 
 def test_at_the_highest_number_what_follows_the_newest_word_is_not_read(learning):
@@ -108,7 +109,7 @@ def whole(folder, base, layers):
     text |= {"num_hidden_layers": layers}
     vision = base.pipe.image_encoder.config.to_dict()
     model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=SHARED))
-    tower, ours = base.pipe.image_encoder, own(base)
+    tower, ours = base.pipe.image_encoder, clip_of(base)
     model.vision_model.load_state_dict(tower.vision_model.state_dict())
     model.visual_projection.load_state_dict(tower.visual_projection.state_dict())
     with torch.no_grad():
