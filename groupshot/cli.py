@@ -163,7 +163,14 @@ def _looks(masks: argparse.ArgumentParser) -> None:
         help="what finds those without a hand mask: owlv2-sam, dino-sam, owlv2-sam2, dino-sam2 or "
         "clipseg, with other models of the hub or folders if you like (toybox)",
     )
+    masks.add_argument(
+        "--method",
+        metavar="NAME",
+        help="show also what it would learn from, before it does: composites (far)",
+    )
+    masks.add_argument("--base", metavar="NAME|FOLDER|HUB-ID", default="toybox", help="(toybox)")
     _writes(masks, None)
+    _sets(masks)
 
 
 def _judges(evaluate: argparse.ArgumentParser) -> None:

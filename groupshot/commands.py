@@ -31,6 +31,7 @@ from groupshot.masks.segmenters import segmenter
 from groupshot.methods import METHODS
 from groupshot.overlays import SHEET, document, line, overlaid
 from groupshot.pictures import drawn
+from groupshot.previews import COMPOSITES, Fusing, previewed
 from groupshot.progress import watched
 from groupshot.run import Method, Run
 from groupshot.runfolder import RECORD, Trained, read
@@ -136,8 +137,9 @@ def bench(options: Namespace) -> int:
 
 
 def masks(options: Namespace) -> int:
-    """Show what is taken to be each concept in each photo: of a cast, or by a run."""
+    """Show what is taken to be each concept in each photo, and what a method makes of it."""
     check_free(options.out)
+    fusing = fuser(options) if options.method else None
     with filled(options.out) as out:
         if (options.cast / RECORD).is_file():
             seen = recalled(options.cast, out)
@@ -145,10 +147,31 @@ def masks(options: Namespace) -> int:
             cast = Cast.load(options.cast)
             place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             seen = overlaid(cast, sightings(cast, segmenter(options.segmenter, place)), out)
-    sheet = options.out / SHEET
-    told = {"sheet": str(sheet), "photos": [document(each) for each in seen]}
-    show(options, told, [*map(line, seen), f"look at {sheet}"])
+            if fusing:
+                previewed(fusing, Base.load(options.base), cast, out / COMPOSITES)
+    sheets = {"sheet": str(options.out / SHEET)}
+    if fusing:
+        sheets["composites"] = str(options.out / COMPOSITES)
+    looks = [f"look at {file}" for file in sheets.values()]
+    photos = [document(each) for each in seen]
+    show(options, sheets | {"photos": photos}, [*map(line, seen), *looks])
     return 0
+
+
+def fuser(options: Namespace) -> Fusing:
+    """The method that is asked for, with the segmenter that is asked for."""
+    check_method(options.method)
+    if (options.cast / RECORD).is_file():
+        raise UserError(f"{options.cast} is a run: with --method, give a cast")
+    able = [name for name, kind in METHODS.items() if isinstance(kind(), Fusing)]
+    if options.method not in able:
+        raise UserError(
+            f"{options.method} makes no composites that could be shown: leave --method out, "
+            f"or take {', '.join(able)}"
+        )
+    method = built(options.method, [f"segmenter={options.segmenter}", *options.set])
+    assert isinstance(method, Fusing)
+    return method
 
 
 def methods(options: Namespace) -> int:

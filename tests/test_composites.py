@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from groupshot.benchmarks.composite_sheet import TINTS, painted
 from groupshot.benchmarks.composites import edges, holes, times
+from groupshot.previews import TINTS, painted
 from groupshot.samples import Backdrop, Rules, collage, composed, composite, part_of, plain
 from groupshot.samples.composites import laid
 from groupshot.samples.cutouts import Cutout, Edges

@@ -15,7 +15,7 @@ LADDER = (
     + ["pictures", "runfolder", "checkpoint", "run", "scores", "export"]  # the engine
     + ["methods"]  # the papers
     + ["folders", "fields", "progress", "report", "demo", "doctor", "bench"]  # the doors
-    + ["overlays", "strips", "benchmarks", "commands", "cli", "ui", "__init__"]
+    + ["overlays", "strips", "previews", "benchmarks", "commands", "cli", "ui", "__init__"]
 )
 HOMES = {
     "diffusers": {"base", "attention", "export", "toybox/training"},

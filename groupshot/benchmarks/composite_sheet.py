@@ -6,16 +6,17 @@ of what was placed in it, in the colours red, blue, green and yellow.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Generator
 
+from groupshot.previews import COLUMNS, composites
 from groupshot.report import Row, sheet
 from groupshot.samples import (
     Backdrop,
@@ -32,21 +33,15 @@ from groupshot.samples import (
     plain,
     subset,
 )
+from groupshot.samples.fusion import Draw
 from groupshot.toybox import casts, world
 from groupshot.toybox.casts import EXAMPLES
-
-COLUMNS = 6
-"""Pictures in a row."""
-
-TINTS = ((230, 60, 60), (60, 110, 230), (60, 170, 80), (230, 170, 40))
-"""What masks are painted in, in the order of what was placed."""
 
 GROUND = Rules(feet=(0.8, 0.98))
 CROWDED = Rules(feet=(0.75, 0.98), overlap=1.0, hidden=0.5, turn=8.0)
 LIT = Rules(feet=(0.8, 0.98), light=0.5)
 
 T = TypeVar("T")
-Draw = Callable[[Generator], Composite]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,27 +129,7 @@ def rows(cast: str, seed: int) -> list[Row]:
 def shown(heading: str, draw: Draw) -> list[Row]:
     """A row of composites, and one of their masks."""
     made = [draw(torch.Generator().manual_seed(seed)) for seed in range(COLUMNS)]
-    return [
-        Row(
-            heading=heading,
-            pictures=[each.picture for each in made],
-            captions=[each.caption for each in made],
-        ),
-        Row(heading="their masks", pictures=[painted(each) for each in made]),
-    ]
-
-
-def painted(made: Composite) -> Image.Image:
-    """Masks in TINTS over a pale picture, with their boxes, three times as large."""
-    page = 255 - (255 - np.asarray(made.picture, dtype=float)) * 0.3
-    for tint, placed in zip(TINTS, made.placed, strict=False):
-        page += placed.mask[..., None] * 0.75 * (np.array(tint) - page)
-    side = 3 * world.SIZE
-    large = Image.fromarray(page.round().astype(np.uint8)).resize((side, side))
-    pen = ImageDraw.Draw(large)
-    for tint, placed in zip(TINTS, made.placed, strict=False):
-        pen.rectangle([3 * side for side in placed.box], outline=tint, width=3)
-    return large
+    return list(composites(heading, made))
 
 
 def pick(things: Sequence[T], generator: Generator) -> T:
