@@ -100,7 +100,7 @@ def told(base: Base, cast: Cast) -> Iterator[str]:
 
 
 HELP = (
-    "what may help: a method that tells them apart while learning (clif contrasts their words), and "
-    "different class words where both are true (kitten, cat)"
+    "what may help: a method that tells them apart while learning (clif contrasts their words), "
+    "and different class words where both are true (kitten, cat)"
 )
 """What to do about it."""
