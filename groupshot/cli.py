@@ -83,6 +83,11 @@ def parser() -> Parser:
     train.add_argument("--method", metavar="NAME", required=True, help="one of those below")
     train.add_argument("--base", metavar="NAME|FOLDER|HUB-ID", default="toybox", help="(toybox)")
     _writes(train, None)
+    train.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "fp16"),
+        help="of the base's weights, and of computing (weights fp32, computing what is faster)",
+    )
     train.add_argument("--seed", metavar="N", type=int, default=0, help="of every draw (0)")
     train.add_argument("--resume", action="store_true", help="go on where --out was left")
     _sets(train)

@@ -49,7 +49,7 @@ def train(options: Namespace) -> int:
     run = Run(
         cast,
         method=method,
-        base=options.base,
+        base=Base.load(options.base, precision=options.precision),
         out=options.out,
         seed=options.seed,
         resume=options.resume,

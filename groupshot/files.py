@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from groupshot.errors import UserError
 
+DRAFT = re.compile(r"\..+\.\d+")
+"""The name of a file that is being written."""
+
 
 @contextmanager
 def written(file: Path) -> Generator[Path]:
@@ -21,9 +25,22 @@ def written(file: Path) -> Generator[Path]:
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         yield draft
+        with draft.open("rb") as whole:
+            os.fsync(whole.fileno())  # a power cut must not leave the name of an empty file
         os.replace(draft, file)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def is_draft(file: Path) -> bool:
+    """Whether a file is being written, or was when its writer was killed."""
+    return DRAFT.fullmatch(file.name) is not None
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left half-written below `folder`."""
+    for file in filter(is_draft, folder.rglob(".*")):
+        file.unlink()
 
 
 def save_json(file: Path, value: Any) -> None:

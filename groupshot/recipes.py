@@ -120,12 +120,11 @@ class Lora:
             raise absent(self.net, self.modules) from error
         for weight in learning:  # peft has frozen them
             weight.requires_grad_(True)
+        pairs = {name: own for name, own in net.named_parameters() if ".lora_" in name}
+        for own in pairs.values():  # peft makes them as the layer is, in half precision perhaps
+            own.data = own.data.float()
         try:
-            yield {
-                name.replace(".default.", "."): tensor
-                for name, tensor in net.named_parameters()
-                if ".lora_" in name
-            }
+            yield {name.replace(".default.", "."): own for name, own in pairs.items()}
         finally:
             tuner.unload()
 

@@ -20,7 +20,7 @@ from groupshot.base import Base
 from groupshot.cast import Cast, check_nouns
 from groupshot.checkpoint import Checkpoint, Place
 from groupshot.errors import UserError, Visible
-from groupshot.files import save_json
+from groupshot.files import save_json, sweep
 from groupshot.keep import Keep, seeded
 from groupshot.learned import Learned
 from groupshot.pictures import generate
@@ -137,7 +137,7 @@ class Run:
         """
         if self.finished:
             return
-        with self._settled(), self.base.borrowed():
+        with runfolder.locked(self.out), self._settled(), self.base.borrowed():
             self._live = True
             try:
                 began = time.monotonic()
@@ -208,6 +208,7 @@ class Run:
 
         Or if there is something in it to look at.
         """
+        sweep(self.out)
         fresh = not (self.out / runfolder.RECORD).is_file()
         save_json(self.out / runfolder.RECORD, self.record)
         plan = self.method.plan(self.base, self.cast, Keep(self.out / "kept", self.record["seed"]))
@@ -241,9 +242,14 @@ class Run:
         losses = {name: term.item() for name, term in terms.items()}
         if not all(map(math.isfinite, losses.values())):
             raise UserError(f"The loss of {stage.name} is {losses} at step {number}: learn slower.")
-        torch.stack(list(terms.values())).sum().backward()
+        scale = self.base.scale
+        (scale * torch.stack(list(terms.values())).sum()).backward()
         learning = [tensor for part in stage.train for tensor in part.tensors.values()]
-        nn.utils.clip_grad_norm_(learning, LONGEST)
+        for gradient in (tensor.grad for tensor in learning if tensor.grad is not None):
+            gradient /= scale
+        norm = nn.utils.clip_grad_norm_(learning, LONGEST)
+        if not norm.isfinite():
+            raise UserError(f"{stage.name} has no finite gradient at step {number}: learn slower.")
         for part, rate in stage.train.items():
             optimiser = self._learners[part]
             for group in optimiser.param_groups:

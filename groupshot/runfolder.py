@@ -1,7 +1,10 @@
 """A run as a folder: what it is made of, so that it can be gone on with, and loaded when done."""
 
+import fcntl
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +16,7 @@ from PIL.Image import Image as Picture
 from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.errors import UserError
-from groupshot.files import load_json
+from groupshot.files import is_draft, load_json
 from groupshot.learned import Learned
 from groupshot.pictures import generate
 
@@ -24,7 +27,7 @@ CHECKPOINT = "checkpoint.safetensors"
 Record = dict[str, Any]
 """What stands in run.json."""
 
-FIXED = ("method", "fields", "base", "seed", "cast")
+FIXED = ("method", "fields", "base", "seed", "cast", "weights")
 """What must be the same when a run goes on."""
 
 LIBRARIES = ("groupshot", "torch", "diffusers", "transformers", "peft")
@@ -40,6 +43,7 @@ def record(cast: Cast, base: Base, method: str, fields: Record, seed: int) -> Re
         "cast": described(cast),
         "threads": torch.get_num_threads(),
         "precision": base.precision or base.faster(),
+        "weights": base.stored,
         "device": base.device.type,
         "versions": {library: version(library) for library in LIBRARIES},
     }
@@ -73,11 +77,27 @@ def read(folder: Path) -> Record:
 
 def begun(folder: Path, resume: bool) -> Record | None:
     """The record of the run that goes on in `folder`, or None where a new one may begin."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or (folder.is_dir() and all(map(is_draft, folder.iterdir()))):
         return None
     if not resume:
         raise UserError(f"{folder} is not empty: choose another --out, or go on with --resume.")
     return read(folder)
+
+
+@contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """A run's folder for this process alone, for as long as it lives; a UserError if taken."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(place)
+        raise UserError(f"Another process is training in {folder}: wait until it ends.") from None
+    try:
+        yield
+    finally:
+        os.close(place)
 
 
 def check_same(folder: Path, before: Record, now: Record) -> None:
@@ -115,7 +135,8 @@ class Trained:
         if not (folder / LEARNED).is_file():
             raise UserError(f"The run in {folder} is not finished: go on with --resume.")
         if base is None:
-            base = Base.load(record["base"])
+            stored = record["weights"]
+            base = Base.load(record["base"], precision=None if stored == "fp32" else stored)
             base.precision = record["precision"]
         return cls(
             folder=folder,

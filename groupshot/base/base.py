@@ -64,17 +64,30 @@ class Base:
         that names what is missing or cannot be used.
         """
         place = folder(source)
-        pipe = pipeline(place).to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        base = cls(pipe, card(place), source if place == TOYBOX else where(source), precision)
+        pipe = pipeline(place)
         if precision in HALVES:
-            for net in (base.unet, base.reader.net):
-                net.to(HALVES[precision])
-        return base
+            for net in (pipe.unet, reader(pipe).net):
+                nn.Module.to(net, HALVES[precision])  # diffusers' own only adds a warning
+        pipe.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return cls(pipe, card(place), source if place == TOYBOX else where(source), precision)
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.pipe.device
+
+    @property
+    def stored(self) -> str:
+        """How the denoiser's weights lie in memory: "fp32", "bf16" or "fp16"."""
+        return {half: name for name, half in HALVES.items()}.get(self.table.weight.dtype, "fp32")
+
+    @property
+    def scale(self) -> float:
+        """What a loss is multiplied by on its way back, and gradients divided by.
+
+        In fp16 small gradients would vanish; a power of 2 rounds nothing.
+        """
+        return 2.0**12 if self.precision == "fp16" else 1.0
 
     @property
     def size(self) -> int:
@@ -136,7 +149,7 @@ class Base:
 
     def text(self, prompts: Sequence[str]) -> Text:
         """Prompts as the denoiser reads them."""
-        with self._lowered(self.table.weight.dtype != torch.float32):
+        with self._lowered(self.stored):
             return self.reader.text(self._checked(prompts)).float()
 
     def embedded(self, phrase: str) -> Tensor:
@@ -195,13 +208,13 @@ class Base:
 
     def predicted(self, noisy: Latent, times: Times, text: Text) -> Latent:
         """What the denoiser says of noisy latents: noise or velocity, as `target`."""
-        with self._lowered(self.precision in HALVES):
+        with self._lowered(self.precision):
             return self.unet(noisy, times, **self.reader.told(text, self.size)).sample.float()
 
-    def _lowered(self, wanted: bool) -> AbstractContextManager[Any]:
-        """Matrix products in the base's half precision, if wanted."""
-        half = HALVES.get(self.precision or "", torch.bfloat16)
-        return torch.autocast(self.device.type, half, enabled=wanted)
+    def _lowered(self, precision: str | None) -> AbstractContextManager[Any]:
+        """Matrix products in a half precision; as they are in any other."""
+        half = HALVES.get(precision or "")
+        return torch.autocast(self.device.type, half or torch.bfloat16, enabled=half is not None)
 
     def target(self, latents: Latent, noise: Latent, times: Times) -> Latent:
         """What the denoiser should say."""
