@@ -99,6 +99,16 @@ def test_one_alone_is_contrasted_with_common_things(run, two_cats):
     assert all(each.count("<luna>") == 1 for each in collages(this))
 
 
+def test_eighteen_are_learned_together(run, two_cats):
+    luna = two_cats.concepts[0]
+    many = tuple(dataclasses.replace(luna, name=f"cat-{letter}") for letter in "abcdefghijklmnopqr")
+    this = run(cast=dataclasses.replace(two_cats, concepts=many), collages=54)
+    assert stages(this) == ["contrast", "tokens", "joint"]
+    seen = " ".join(collages(this))
+    assert all(f"<{each.name}>" in seen for each in many)
+    assert len(this.trained().learned.tensors["tokens"]) == 18
+
+
 def test_backgrounds_are_learned_but_not_cut_out(run, two_cats):
     luna, rex = two_cats.concepts
     this = run(cast=dataclasses.replace(two_cats, concepts=(luna, place(rex))))

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -51,11 +52,7 @@ def test_it_is_measured_once_and_goes_on_where_it_was(settings, tmp_path, monkey
     assert files[0].is_file()
     assert files[1].stat().st_mtime_ns == kept
     with pytest.raises(UserError, match="was begun with"):
-        confusion.begun(Settings(**{**vars_of(settings), "pictures": 3}), tmp_path)
-
-
-def vars_of(settings: Settings) -> dict:
-    return {name: getattr(settings, name) for name in Settings.__dataclass_fields__}
+        confusion.begun(replace(settings, pictures=3), tmp_path)
 
 
 def test_correlations_by_hand():

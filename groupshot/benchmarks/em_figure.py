@@ -13,7 +13,7 @@ Curves = dict[str, dict[str, dict[int, list[float]]]]
 
 WIDTH, HEIGHT = 300, 220
 """Of one plot, in pixels."""
-LEFT, TOP, GAP, FOOT = 46, 66, 34, 48
+LEFT, TOP, GAP, FOOT = 46, 66, 52, 48
 USED = "#98a2b3"
 """The colour of the masks that fixed ones are, from beginning to end."""
 
@@ -52,7 +52,7 @@ def plot(
         y = across(share)
         yield f'<path d="M{left} {y}h{WIDTH}" stroke="{GRID}"/>'
         yield text(left - 6, y + 4, f"{share:g}", colour=SOFT, anchor="end")
-    for step in (0, turn, last):
+    for step in sorted({0, turn, last}):
         x = left + WIDTH * step / last
         yield f'<path d="M{x:.1f} {TOP}v{HEIGHT}" stroke="{GRID}"/>'
         yield text(x, TOP + HEIGHT + 18, str(step), colour=SOFT, anchor="middle")

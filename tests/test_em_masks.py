@@ -1,0 +1,75 @@
+"""The figure of mask IoU against steps: made in pieces, whole in the end."""
+
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from conftest import loaded
+
+from groupshot.benchmarks.em_figure import CURVES, drawn
+from groupshot.benchmarks.em_masks import VARIANTS, Job, curves, learned, offsets, summary
+from groupshot.methods import ConceptDrivenEM, concept_driven
+
+FIELDS = {"steps": 2, "refresh": 1, "timesteps": 2, "resolutions": (4,), "weights": "none"}
+FEW = {"batch": 2, "crops": 1}
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    return [
+        Job(out=tmp_path, seed=0, variant=variant, fields=FIELDS | FEW, every=1)
+        for variant in VARIANTS
+    ]
+
+
+def halved(masks, images):
+    """One on the left, one on the right, in place of a CRF."""
+    left = torch.arange(images.shape[-1]) < images.shape[-1] // 2
+    return torch.stack([left, ~left]).float()[None, :, None].expand(1, 2, *images.shape[2:])
+
+
+def test_each_way_gives_a_curve_that_is_gone_on_with(jobs, world_base_folder, monkeypatch):
+    monkeypatch.setattr(concept_driven, "refined", halved)
+    base = loaded(world_base_folder)
+    for job in jobs:
+        learned(job, base)
+    told = curves(jobs)
+    assert set(told) == {"luna", "milo"}
+    for variants in told.values():
+        assert list(variants) == ["fixed masks", "updated masks", "hand masks"]
+        for steps in variants.values():
+            assert sorted(steps) == [0, 1, 2]
+            assert all(0 <= share <= 1 for shares in steps.values() for share in shares)
+        assert variants["hand masks"][0] == variants["updated masks"][0]
+    assert not (jobs[2].folder / "kept/masks-0.safetensors").exists()
+    before = jobs[0].curve.read_text()
+    learned(jobs[0], base)
+    assert jobs[0].curve.read_text() == before
+
+
+def test_stages_begin_where_those_before_them_end():
+    method = ConceptDrivenEM(steps=50, refresh=20, warm_up=7)
+    begun = offsets(method)
+    assert begun["tokens-0"] == 7 and begun["tokens-2"] == 47
+    assert begun["weights-0"] == 57 and begun["weights-1"] == 77
+
+
+def told(last):
+    begun = {0: [0.2, 0.4]}
+    ways = {CURVES[0]: {40: last}, CURVES[1]: {40: [0.3, 0.3]}, CURVES[2]: {40: [0.9, 0.9]}}
+    return {"luna": {way: begun | steps for way, steps in ways.items()}}
+
+
+def test_the_gap_that_fixed_masks_leave_is_told():
+    lines = list(summary(told([0.6, 0.7])))
+    assert lines[0] == "luna: masks estimated once have IoU 0.300"
+    assert "updated masks 0.650 ± 0.071 after 40 steps" in lines[1]
+    assert lines[-1].endswith("50% is closed")
+
+
+def test_a_picture_of_it():
+    page = ElementTree.fromstring(drawn(told([0.6, 0.7]), 20))
+    names = "{http://www.w3.org/2000/svg}"
+    assert len(page.findall(f"{names}polygon")) == 3
+    means = page.findall(f"{names}polyline")[1].attrib["points"].split()
+    assert means == ["46.0,220.0", "346.0,143.0"]

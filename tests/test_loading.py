@@ -1,0 +1,93 @@
+import errno
+import shutil
+from pathlib import Path
+
+import httpx2
+import pytest
+import torch
+from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
+from onefile import save_onefile
+from safetensors.torch import save_file
+
+from groupshot.base import Base
+from groupshot.errors import UserError
+
+
+@pytest.fixture
+def file(base: Base, base_folder: Path, tmp_path: Path) -> Path:
+    """The weights of the base in one file, and beside it the folder that says what they are."""
+    without = shutil.ignore_patterns("*.safetensors")
+    shutil.copytree(base_folder, tmp_path / "mine", ignore=without)
+    return save_onefile(base.pipe, tmp_path / "mine.safetensors")
+
+
+def drawn(base: Base) -> torch.Tensor:
+    return base.sampled(["a photo of a cat"], [torch.Generator().manual_seed(0)])
+
+
+def test_one_file_draws_as_its_folder(base, file):
+    loaded = Base.load(str(file), device="cpu")
+    assert loaded.card == base.card
+    torch.testing.assert_close(drawn(loaded), drawn(base))
+    pictures = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(loaded.encoded(pictures), base.encoded(pictures))
+
+
+def test_one_file_without_its_configuration_says_how_to_get_it(file, monkeypatch):
+    def offline(*_, **__):
+        raise OfflineModeIsEnabled("offline")
+
+    monkeypatch.setattr("groupshot.base.onefile.snapshot_download", offline)
+    shutil.rmtree(file.with_suffix(""))
+    with pytest.raises(UserError, match="hf download stable-diffusion-v1-5.* --local-dir mine"):
+        Base.load(str(file))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("cond_stage_model.model.ln_final.bias", "2.x, and no such file says how it is to be used"),
+        ("double_blocks.0.img_attn.proj.bias", "no checkpoint of Stable Diffusion"),
+    ],
+)
+def test_one_file_that_cannot_be_used_is_refused(tmp_path, name, says):
+    save_file({name: torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(UserError, match=says):
+        Base.load(str(tmp_path / "other.safetensors"))
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "old.ckpt")
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        Base.load(str(tmp_path / "old.ckpt"))
+
+
+RESPONSE = httpx2.Response(403, request=httpx2.Request("GET", "https://huggingface.co/a/b"))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (GatedRepoError("gated", response=RESPONSE), "accept its terms at .*a/b"),
+        (RepositoryNotFoundError("none", response=RESPONSE), "no such model, or it is private"),
+        (OfflineModeIsEnabled("offline"), "cannot be reached from here. .* hf download a/b"),
+        (OSError(errno.ENOSPC, "No space left on device"), "is full: free some, or set HF_HOME"),
+    ],
+)
+def test_a_download_that_fails_says_what_to_do(monkeypatch, error, says):
+    def failing(*_, **__):
+        raise OSError("Cannot load model a/b") from error
+
+    monkeypatch.setattr("groupshot.base.loading.DiffusionPipeline.download", failing)
+    with pytest.raises(UserError, match=says) as mistake:
+        Base.load("a/b")
+    assert "\n" not in str(mistake.value)
+
+
+def test_weights_that_are_there_in_half_precision_only_are_loaded(base, base_folder, tmp_path):
+    folder = shutil.copytree(base_folder, tmp_path / "halved")
+    for file in folder.rglob("*.safetensors"):
+        file.rename(file.with_suffix(".fp16.safetensors"))
+    loaded = Base.load(str(folder), device="cpu")
+    assert loaded.stored == "fp32"
+    torch.testing.assert_close(drawn(loaded), drawn(base))
