@@ -62,6 +62,8 @@ def unet_name(key: str) -> str:
 
 
 def resnet_name(name: str) -> str:
+    if "transformer_blocks" in name:
+        return name
     for new, old in RESNET.items():
         name = re.sub(rf"(\d)\.{new}\.", rf"\1.{old}.", name)
     return name

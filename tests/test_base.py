@@ -7,6 +7,7 @@ import pytest
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
 from diffusers.schedulers.scheduling_pndm import PNDMScheduler
 
@@ -121,15 +122,20 @@ def test_the_noisiest_step_has_no_signal(velocity_base):
     torch.testing.assert_close(noisy, noise, atol=1e-3, rtol=0)
 
 
-SAMPLERS = [DDIMScheduler, DDPMScheduler, EulerAncestralDiscreteScheduler, PNDMScheduler]
+SAMPLERS = [
+    (DDIMScheduler, {}),
+    (DDPMScheduler, {}),
+    (EulerAncestralDiscreteScheduler, {}),
+    (PNDMScheduler, {"skip_prk_steps": True}),
+    (DPMSolverMultistepScheduler, {"algorithm_type": "sde-dpmsolver++"}),
+]
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation")  # diffusers' Euler and numpy 2
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_drawing_is_the_pipeline_s(any_base, monkeypatch, sampler):
+@pytest.mark.parametrize(("sampler", "options"), SAMPLERS)
+def test_drawing_is_the_pipeline_s(any_base, monkeypatch, sampler, options):
     base = any_base
     config = base.pipe.scheduler.config
-    monkeypatch.setattr(base.pipe, "scheduler", sampler.from_config(config, skip_prk_steps=True))
+    monkeypatch.setattr(base.pipe, "scheduler", sampler.from_config(config, **options))
     monkeypatch.setattr(base, "card", Card(guidance_rescale=0.7))
     ours = base.sampled(["a cat", "a dog"], generators(3, 4), steps=3, guidance=4.0)
     base.pipe.set_progress_bar_config(disable=True)

@@ -70,7 +70,7 @@ RESPONSE = httpx2.Response(403, request=httpx2.Request("GET", "https://huggingfa
     [
         (GatedRepoError("gated", response=RESPONSE), "accept its terms at .*a/b"),
         (RepositoryNotFoundError("none", response=RESPONSE), "no such model, or it is private"),
-        (OfflineModeIsEnabled("offline"), "cannot be reached from here. .* hf download a/b"),
+        (OfflineModeIsEnabled("offline"), "cannot be reached from here. .* `hf download a/b"),
         (OSError(errno.ENOSPC, "No space left on device"), "is full: free some, or set HF_HOME"),
     ],
 )

@@ -27,7 +27,7 @@ def same(drawn: Drawn) -> Drawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Album:
-    """Records whose number i is `draw(i)`, so that a seed is all that need be kept of a scene."""
+    """Records that `draw` makes of consecutive seeds, which are all that need be kept of scenes."""
 
     records: Records
     draw: Draw
@@ -37,6 +37,8 @@ class Album:
     """Who draws; without it, the training process itself."""
     ahead: deque[Future[Drawn]]
     """Chunks being drawn, in order."""
+    first: int = 0
+    """Seed of record 0."""
 
     def grow(self, upto: int) -> int:
         """Draw until there are `upto` records, in whole chunks; how many that makes.
@@ -50,7 +52,7 @@ class Album:
 
     def chunk(self) -> Drawn:
         """The next drawings, in order."""
-        start = len(self.records)
+        start = self.first + len(self.records)
         if self.pool is None:
             return drawn(self.draw, start)
         while len(self.ahead) < 2 * (os.cpu_count() or 1):

@@ -122,7 +122,7 @@ class Contrasting:
         some = max(1, self.pace.batch // COLLAGES)
         chosen = rng.integers(pages, size=self.pace.batch - some)
         images, owners = (self.albums.scenes.records.read(k, chosen) for k in FIELDS)
-        scenes = [scene_at(int(seed)) for seed in chosen]
+        scenes = [scene_at(self.albums.scenes.first + int(i)) for i in chosen]
         for row in np.flatnonzero(rng.random(len(scenes)) < 0.5):
             images[row], owners[row] = images[row, :, ::-1], owners[row, :, ::-1]
             scenes[row] = mirrored(scenes[row])

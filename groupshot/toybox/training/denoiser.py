@@ -97,7 +97,7 @@ def fresh_unet(recipe: Recipe) -> UNet2DConditionModel:
 
 
 def noise_schedule() -> DDIMScheduler:
-    """The scheduler that ships: velocity, and no signal at all in the noisiest step."""
+    """The noise of training: velocity, and no signal at all in the noisiest step."""
     return DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -168,7 +168,7 @@ class Denoising:
         turned = rng.integers(2, size=self.pace.batch)
         both = records.read("latents", chosen)
         owners, codes = records.read("owners", chosen), records.read("parts", chosen)
-        scenes = [scene_at(int(seed)) for seed in chosen]
+        scenes = [scene_at(self.album.first + int(i)) for i in chosen]
         told = {"part": codes.astype(np.int64), **labels.places(scenes, owners)}
         latents = torch.from_numpy(both[np.arange(len(both)), turned].astype(np.float32))
         said: list[str] = []
@@ -189,10 +189,9 @@ class Denoising:
         return self.frozen.text(found["input_ids"].to(self.unet.device)).last_hidden_state
 
     def publish(self, weights: dict[str, Tensor]) -> None:
-        """Write the U-Net and the scheduler."""
+        """Write the U-Net."""
         self.model.load_state_dict({**self.model.state_dict(), **weights})
         parts.save_unet(self.out, self.unet)
-        self.schedule.save_pretrained(self.out / "scheduler")
 
 
 def emphasis(codes: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from groupshot.toybox.training.recipe import SAVE_EVERY, Pace
 from groupshot.toybox.training.state import Trainee
 from groupshot.toybox.training.team import ALONE, Team
 
-DECAYING = 0.3
+DECAYING = 0.6
 """Share of a decaying call in which the learning rate falls to nothing."""
 
 Rng = np.random.Generator

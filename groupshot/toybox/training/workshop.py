@@ -19,6 +19,9 @@ from groupshot.toybox.training.loop import Stage
 from groupshot.toybox.training.recipe import Recipe
 from groupshot.toybox.training.records import Field, Records
 
+APART = 10_000_000
+"""Seeds from one process's scenes to the next one's: a team learns from more scenes than one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
@@ -53,7 +56,14 @@ class Workshop:
         records = Records(
             self.folder / f"cache-{self.rank}" / f"{name}-{parts.digest(here)}", fields
         )
-        return Album(records=records, draw=draw, finish=finish, pool=self.pool, ahead=deque())
+        return Album(
+            records=records,
+            draw=draw,
+            finish=finish,
+            pool=self.pool,
+            ahead=deque(),
+            first=self.rank * APART,
+        )
 
 
 def prepare(shop: Workshop, shipped: Path | None) -> None:
