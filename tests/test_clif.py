@@ -5,8 +5,10 @@ import pytest
 import torch
 from test_methods import quick
 from torch.nn import functional as F
+from worldly import whole
 
-from groupshot.clip import Clip, clip_of
+from groupshot.base import Base
+from groupshot.clip import Clip, clips_of
 from groupshot.errors import UserError
 from groupshot.files import load_tensors
 from groupshot.methods import Clif
@@ -140,7 +142,8 @@ def test_a_base_without_a_tower_is_refused_before_anything_is_drawn(base, two_ca
     [
         ({"parts": "slick"}, "try slic"),
         ({"common": ("sofa",)}, "name others with common="),
-        ({"clip": "nowhere"}, "no model nowhere"),
+        ({"clip": ("nowhere",)}, "no model nowhere"),
+        ({"clip": ("a/b", "c/d")}, "fewer text encoders"),
         ({"collages": 0}, "none at all"),
     ],
 )
@@ -153,7 +156,7 @@ def test_words_of_one_class_begin_alike_and_the_contrast_tells_them_apart(paired
     """Two directions in which pictures lie: each word goes to its own."""
     with paired_base.borrowed():
         rows = copied_tokens(paired_base, {"luna": "cat", "rex": "cat"}, 2)
-        clip, (luna, rex) = clip_of(paired_base), rows.tensors.values()
+        (clip,), (luna, rex) = clips_of(paired_base), rows.tensors.values()
         torch.testing.assert_close(luna, rex)
         clip = dataclasses.replace(clip, scale=10.0)
         images, names = torch.eye(8)[:2], ("<luna>", "<rex>")
@@ -174,7 +177,7 @@ def matched(paired_base):
         copied_tokens(paired_base, {"luna": "cat", "rex": "dog"}, 2)
         images = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
         said = (*PHRASES, *PHRASES)
-        clip = dataclasses.replace(clip_of(paired_base), scale=5.0)
+        clip = dataclasses.replace(clips_of(paired_base)[0], scale=5.0)
         yield clip, Matched(images=images, captions=said, phrases=said)
 
 
@@ -212,3 +215,35 @@ def test_summed_up_at_the_highest_number_the_rest_of_a_caption_does_not_count(ma
     assert losses["highest"][0] == pytest.approx(losses["highest"][1], rel=1e-5)
     assert losses["end"][0] != pytest.approx(losses["end"][1], rel=1e-3)
     assert isinstance(clip, Clip)
+
+
+def clips(folder, base, extra=0):
+    """The CLIP of each of a base's text encoders, saved."""
+    each = enumerate(base.encoders)
+    return tuple(str(whole(folder / f"clip-{i}", encoder, extra)) for i, encoder in each)
+
+
+def test_two_text_encoders_are_contrasted_each_with_its_own_clip(large_base, two_cats, tmp_path):
+    sources = clips(tmp_path, large_base)
+    both, first = (
+        Run(two_cats, base=large_base, method=method(clip=names), out=tmp_path / str(len(names)))
+        for names in (sources, sources[:1])
+    )
+    assert set(next(iter(both)).losses) == {"contrast", "contrast-2"}
+    assert set(next(iter(first)).losses) == {"contrast"}
+
+
+def test_the_contrast_reaches_no_text_encoder_that_lacks_layers(second_base, two_cats, tmp_path):
+    sources = clips(tmp_path, second_base, extra=1)
+    rows = method(clip=sources)
+    assert stages(Run(two_cats, base=second_base, method=rows, out=tmp_path / "rows"))
+    more = dataclasses.replace(rows, learns="text-encoder")
+    with pytest.raises(UserError, match="lacks layers of its CLIP's.*leave learns"):
+        next(iter(Run(two_cats, base=second_base, method=more, out=tmp_path / "more")))
+    assert not (tmp_path / "more").exists()
+
+
+def test_a_base_in_half_precision_is_contrasted(large_base, two_cats, tmp_path):
+    half = Base.load(large_base.source, device="cpu", precision="bf16")
+    this = method(clip=clips(tmp_path, large_base))
+    assert stages(Run(two_cats, base=half, method=this, out=tmp_path / "run"))[0] == "contrast"

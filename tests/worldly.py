@@ -1,17 +1,22 @@
 """The miniature pipeline with the world's vocabulary, and a CLIP pair of its own."""
 
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import torch
 from miniature import save_miniature
 from transformers import (
+    CLIPConfig,
     CLIPImageProcessorPil,
+    CLIPModel,
     CLIPTextModel,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
 )
 
+from groupshot.base import Encoder
+from groupshot.clip import Clip
 from groupshot.files import load_json, save_json, save_tensors
 from groupshot.toybox.world import WORDS
 
@@ -54,3 +59,36 @@ def vision() -> CLIPVisionModelWithProjection:
         projection_dim=SHARED,
     )
     return CLIPVisionModelWithProjection(config)
+
+
+def whole(
+    folder: Path, encoder: Encoder, extra: int = 0, like: Clip | None = None, **changes: Any
+) -> Path:
+    """Save the CLIP that a text encoder could have been taken from, `extra` layers of it left out.
+
+    With `like` its tower and projections are those of a pair.
+    """
+    text = encoder.model.config.to_dict() | changes
+    text["num_hidden_layers"] += extra
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model: Any = CLIPModel(
+            CLIPConfig(
+                text_config=text, vision_config=vision().config.to_dict(), projection_dim=SHARED
+            )
+        )
+    if not changes:
+        weights = {k: v for k, v in encoder.model.state_dict().items() if "projection" not in k}
+        model.text_model.load_state_dict(
+            {k.removeprefix("text_model."): v for k, v in weights.items()}, strict=not extra
+        )
+    if like is not None:
+        tower: Any = like.vision
+        model.vision_model.load_state_dict(tower.vision_model.state_dict())
+        model.visual_projection.load_state_dict(tower.visual_projection.state_dict())
+        model.text_projection.weight.data.copy_(like.projection)
+        model.logit_scale.data.fill_(torch.tensor(like.scale).log())
+    model.save_pretrained(folder / "clip")
+    processor = CLIPImageProcessorPil(size={"shortest_edge": SIDE}, crop_size=SIDE)
+    processor.save_pretrained(folder / "clip")
+    return folder / "clip"

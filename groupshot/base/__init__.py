@@ -1,6 +1,7 @@
 """Base: one contract over diffusers — tokens, encode, noise, predict, decode."""
 
 from groupshot.base.base import Base as Base
+from groupshot.base.encoders import Encoder as Encoder
 from groupshot.base.loading import folder as folder
 from groupshot.base.loading import quiet as quiet
 from groupshot.base.loading import where as where

@@ -149,7 +149,7 @@ class Base:
 
     def text(self, prompts: Sequence[str]) -> Text:
         """Prompts as the denoiser reads them."""
-        with self._lowered(self.stored):
+        with self.lowered(self.stored):
             return self.reader.text(self._checked(prompts)).float()
 
     def embedded(self, phrase: str) -> Tensor:
@@ -208,10 +208,10 @@ class Base:
 
     def predicted(self, noisy: Latent, times: Times, text: Text) -> Latent:
         """What the denoiser says of noisy latents: noise or velocity, as `target`."""
-        with self._lowered(self.precision):
+        with self.lowered(self.precision):
             return self.unet(noisy, times, **self.reader.told(text, self.size)).sample.float()
 
-    def _lowered(self, precision: str | None) -> AbstractContextManager[Any]:
+    def lowered(self, precision: str | None) -> AbstractContextManager[Any]:
         """Matrix products in a half precision; as they are in any other."""
         half = HALVES.get(precision or "")
         return torch.autocast(self.device.type, half or torch.bfloat16, enabled=half is not None)

@@ -12,19 +12,23 @@ LoRA.
 Where we differ: the released code does not normalise features, and sums a prompt up at its newest
 token instead of its end; here both are fields, and the default what CLIP does. It also takes the
 same caption of another collage for a wrong one, which has no field: where texts are the same, the
-loss is the same to the last term, and so is its gradient. Sizes, counts and shares of the collages
-are ours, since no source tells them.
+loss is the same to the last term, and so is its gradient. Stable Diffusion XL's two text encoders
+are contrasted each with its own CLIP, and the losses summed, each half of a row learning from its
+own, as an early commit of the code did; the last contrasts only the first, which here is to name
+only its CLIP. Sizes, counts and shares of the collages are ours, since no source tells them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Generator, Tensor
 
 from groupshot.base import Base
 from groupshot.cast import Cast
-from groupshot.clip import Clip, Pooling, at_end, at_highest, clip_of
+from groupshot.clip import Clip, Pooling, at_end, at_highest, clips_of
+from groupshot.errors import UserError
 from groupshot.keep import Keep, Kept
 from groupshot.losses import alike, contrastive, cosine, denoising, inner
 from groupshot.masks import kept, restored, sightings
@@ -102,8 +106,9 @@ class Clif:
     """Rank of the LoRA: the code's 16."""
     modules: tuple[str, ...] = ATTENTION
     """Endings of the names of the U-Net's layers that the LoRA changes: the code's, attention."""
-    clip: str = ""
-    """The CLIP that compares, for a base without its own: a folder or a model of the hub."""
+    clip: tuple[str, ...] = ()
+    """The CLIP that compares, one for each text encoder: folders or models of the hub; empty, the
+    base's own, or the one that its text encoder was taken from."""
     collages: int = 480
     """How many collages are made; their shares are as follows."""
     global_share: float = 1.0
@@ -168,21 +173,27 @@ class Clif:
 
     def contrast(self, base: Base, cast: Cast, keep: Keep, rows: Part) -> Stage[Matched]:
         """The first stage: collages and their captions are matched."""
-        clip = clip_of(base, self.clip)
+        others = LEARNERS[self.learns](base)
+        clips = clips_of(base, self.clip)
+        if others and not all(each.shared for each in clips):
+            raise UserError(
+                "this base's text encoder lacks layers of its CLIP's, so the contrast cannot "
+                "change it: leave learns=text-encoder out"
+            )
         eye = segmenter(self.segmenter or base.card.segmenter, base.device)
         masks = restored(cast, keep("masks", lambda _: kept(sightings(cast, eye))))
         own = keep("common", lambda g: priors(base, self.words(base), self.common_each, g))
 
         def seen(generator: Generator) -> Kept:
             made = self.made(base, self.pieces(base, cast, masks, own), generator)
-            return seen_as(made, clip.seen([each.picture for each in made]).cpu())
+            pictures = [each.picture for each in made]
+            return seen_as(made, torch.cat([each.seen(pictures).cpu() for each in clips], dim=-1))
 
-        others = LEARNERS[self.learns](base)
         return Stage(
             name="contrast",
             train={rows: self.contrast_rate} | dict.fromkeys(others, self.encoder_rate),
             samples=matches(base, keep("collages", seen), self.contrast_batch),
-            loss=lambda batch, _: {"contrast": self.contrasted(clip, batch)},
+            loss=lambda batch, _: self.contrasts(clips, batch),
             steps=self.contrast_steps,
         )
 
@@ -211,6 +222,15 @@ class Clif:
         numbers = counts(shares, self.collages, len(pieces.wholes))
         rules = Rules(size=(self.smallest, self.largest), overlap=self.overlap)
         return collages(pieces, numbers, base.size, rules, generator)
+
+    def contrasts(self, clips: Sequence[Clip], batch: Matched) -> dict[str, Tensor]:
+        """A term for each CLIP: each moves its own text encoder's half of the rows."""
+        widths = [len(each.projection) for each in clips]
+        apart = [replace(batch, images=own) for own in batch.images.split(widths, dim=-1)]
+        return {
+            f"contrast-{i}" if i > 1 else "contrast": self.contrasted(clip, own)
+            for i, (clip, own) in enumerate(zip(clips, apart, strict=True), start=1)
+        }
 
     def contrasted(self, clip: Clip, batch: Matched) -> Tensor:
         """How badly collages and captions are told apart: symmetric InfoNCE."""
