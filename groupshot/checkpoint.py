@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW
+from torch.optim import Optimizer
 
 from groupshot.files import load_tensors, save_tensors
 from groupshot.weights import Part, filled
@@ -35,7 +35,7 @@ class Checkpoint:
         tensors, note = load_tensors(file)
         return cls(place=Place(**note), tensors=tensors)
 
-    def resumed(self, part: Part, optimiser: AdamW) -> None:
+    def resumed(self, part: Part, optimiser: Optimizer) -> None:
         """Set a part and its optimiser to what they were, if they were there at all."""
         own = {k: f"{part.name}/{k}" for k in part.tensors}
         if not set(own.values()) <= self.tensors.keys():
@@ -50,12 +50,17 @@ class Checkpoint:
                 optimiser.state[tensor] = {k: at_home(t, tensor) for k, t in moments.items()}
 
 
-def at_home(moment: Tensor, weight: Tensor) -> Tensor:
-    """An optimiser's tensor where AdamW keeps it: the count on the CPU, moments by the weight."""
+def at_home(moment: Tensor, weight: Tensor) -> Tensor | int:
+    """An optimiser's value where it is kept: the count on the CPU, moments by the weight.
+
+    AdamW counts in a tensor; in 8 bits it counts in whole numbers.
+    """
+    if moment.ndim == 0 and not moment.is_floating_point():
+        return int(moment)
     return moment.clone() if moment.ndim == 0 else moment.to(weight.device, copy=True)
 
 
-def save(file: Path, place: Place, learners: Mapping[Part, AdamW]) -> None:
+def save(file: Path, place: Place, learners: Mapping[Part, Optimizer]) -> None:
     """Write a checkpoint in one piece."""
     tensors: dict[str, Tensor] = {}
     for part, optimiser in learners.items():

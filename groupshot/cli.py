@@ -34,7 +34,7 @@ class MethodsHelp(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         """Print and leave."""
-        from groupshot.commands import method_list
+        from groupshot.cards import method_list
 
         parser.epilog = f"methods and their fields:\n\n{method_list()}"
         parser.print_help()
@@ -77,20 +77,7 @@ def parser() -> Parser:
     _writes(demo, "demo")
     _sets(demo)
 
-    train = _command(commands, "train", "learn a cast from its photos", add_help=False)
-    train.add_argument("-h", "--help", action=MethodsHelp, nargs=0, help="show this and leave")
-    train.add_argument("cast", metavar="CAST", type=Path, help="a folder with a folder per subject")
-    train.add_argument("--method", metavar="NAME", required=True, help="one of those below")
-    train.add_argument("--base", metavar="NAME|FOLDER|HUB-ID", default="toybox", help="(toybox)")
-    _writes(train, None)
-    train.add_argument(
-        "--precision",
-        choices=("fp32", "bf16", "fp16"),
-        help="of the base's weights, and of computing (weights fp32, computing what is faster)",
-    )
-    train.add_argument("--seed", metavar="N", type=int, default=0, help="of every draw (0)")
-    train.add_argument("--resume", action="store_true", help="go on where --out was left")
-    _sets(train)
+    _learns(_command(commands, "train", "learn a cast from its photos", add_help=False))
 
     _draws(_command(commands, "generate", "draw pictures of what a run has learned"))
 
@@ -131,6 +118,33 @@ def _writes(command: argparse.ArgumentParser, default: str | None) -> None:
         default=default and Path(default),
         help=f"where to ({default})" if default else "where to: a new or empty folder",
     )
+
+
+def _learns(train: argparse.ArgumentParser) -> None:
+    train.add_argument("-h", "--help", action=MethodsHelp, nargs=0, help="show this and leave")
+    train.add_argument("cast", metavar="CAST", type=Path, help="a folder with a folder per subject")
+    train.add_argument("--method", metavar="NAME", required=True, help="one of those below")
+    train.add_argument("--base", metavar="NAME|FOLDER|HUB-ID", default="toybox", help="(toybox)")
+    _writes(train, None)
+    train.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "fp16"),
+        help="of the base's weights, and of computing (weights fp32, computing what is faster)",
+    )
+    train.add_argument(
+        "--recompute",
+        action="store_true",
+        help="compute activations again instead of keeping them: less memory, slower steps",
+    )
+    train.add_argument(
+        "--optimiser",
+        choices=("adamw", "adamw8bit"),
+        default="adamw",
+        help="adamw8bit takes less memory, and `pip install 'groupshot[8bit]'` (adamw)",
+    )
+    train.add_argument("--seed", metavar="N", type=int, default=0, help="of every draw (0)")
+    train.add_argument("--resume", action="store_true", help="go on where --out was left")
+    _sets(train)
 
 
 def _draws(draw: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -18,19 +19,21 @@ from groupshot.bench.cells import Plan, Terms
 from groupshot.bench.contenders import BASELINES, CEILINGS, contenders
 from groupshot.bench.suites import suites
 from groupshot.bench.work import PAGE, TABLE, benched
+from groupshot.cards import USUALLY, described, field_lines, line_of
 from groupshot.cast import Cast, asked
 from groupshot.confusion import told
 from groupshot.demo import demonstrated
 from groupshot.doctor import confusions, examined
 from groupshot.errors import UserError
 from groupshot.export import exported
-from groupshot.fields import card, fields_of, overrides
+from groupshot.fields import overrides
 from groupshot.folders import check_free, check_writable, filled
 from groupshot.masks import sightings
 from groupshot.masks.segmenters import segmenter
-from groupshot.methods import METHODS
+from groupshot.methods import METHODS, DreamBooth
 from groupshot.overlays import SHEET, document, line, overlaid
 from groupshot.pictures import drawn
+from groupshot.presets import fitted
 from groupshot.previews import COMPOSITES, Fusing, previewed
 from groupshot.progress import watched
 from groupshot.run import Method, Run
@@ -43,13 +46,15 @@ from groupshot.strips import recalled
 
 def train(options: Namespace) -> int:
     """Learn a cast; with --json every step is a line, and the last names the run."""
-    method = built(options.method, options.set)
+    method = chosen(options.method, options.set)
     (check_writable if options.resume else check_free)(options.out)
     cast = Cast.load(options.cast)
+    base = Base.load(options.base, precision=options.precision, recompute=options.recompute)
+    base.optimiser = options.optimiser
     run = Run(
         cast,
-        method=method,
-        base=Base.load(options.base, precision=options.precision),
+        method=method(base),
+        base=base,
         out=options.out,
         seed=options.seed,
         resume=options.resume,
@@ -98,7 +103,7 @@ def export(options: Namespace) -> int:
 
 def demo(options: Namespace) -> int:
     """Learn two look-alikes, draw them together, and say how well that went."""
-    method = built("dreambooth", options.set)
+    method = DreamBooth(**overrides(DreamBooth, options.set))
     scores = demonstrated(method, options.out)
     people = [f"{name.replace('_', ' '):>10}  {value:.2f}" for name, value in scores.items()]
     document = {"sheet": str(options.out / "sheet.png"), "scores": scores}
@@ -148,7 +153,8 @@ def masks(options: Namespace) -> int:
             place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             seen = overlaid(cast, sightings(cast, segmenter(options.segmenter, place)), out)
             if fusing:
-                previewed(fusing, Base.load(options.base), cast, out / COMPOSITES)
+                base = Base.load(options.base)
+                previewed(fusing(base), base, cast, out / COMPOSITES)
     sheets = {"sheet": str(options.out / SHEET)}
     if fusing:
         sheets["composites"] = str(options.out / COMPOSITES)
@@ -158,8 +164,8 @@ def masks(options: Namespace) -> int:
     return 0
 
 
-def fuser(options: Namespace) -> Fusing:
-    """The method that is asked for, with the segmenter that is asked for."""
+def fuser(options: Namespace) -> Callable[[Base], Fusing]:
+    """The method that is asked for on a base, with the segmenter that is asked for."""
     check_method(options.method)
     if (options.cast / RECORD).is_file():
         raise UserError(f"{options.cast} is a run: with --method, give a cast")
@@ -169,19 +175,24 @@ def fuser(options: Namespace) -> Fusing:
             f"{options.method} makes no composites that could be shown: leave --method out, "
             f"or take {', '.join(able)}"
         )
-    method = built(options.method, [f"segmenter={options.segmenter}", *options.set])
-    assert isinstance(method, Fusing)
-    return method
+    method = chosen(options.method, [f"segmenter={options.segmenter}", *options.set])
+
+    def fusing(base: Base) -> Fusing:
+        made = method(base)
+        assert isinstance(made, Fusing)
+        return made
+
+    return fusing
 
 
 def methods(options: Namespace) -> int:
     """List the methods, or print the card and the fields of one."""
     if options.name is None:
-        show(options, [described(name) for name in METHODS], [_line(name) for name in METHODS])
+        show(options, [described(name) for name in METHODS], [line_of(name) for name in METHODS])
     else:
         check_method(options.name)
         document = described(options.name)
-        show(options, document, [document["card"], "", *_field_lines(options.name)])
+        show(options, document, [document["card"], "", USUALLY, *field_lines(options.name)])
     return 0
 
 
@@ -229,42 +240,10 @@ def check_method(name: str) -> None:
         raise UserError(f"there is no method '{name}': try {', '.join(close)}")
 
 
-def built(name: str, settings: Iterable[str]) -> Method:
-    """Build a method with some of its fields set from FIELD=VALUE texts."""
+def chosen(name: str, settings: Iterable[str]) -> Callable[[Base], Method]:
+    """A method as it is usual on a base, but for fields that are set from FIELD=VALUE texts."""
     check_method(name)
-    return METHODS[name](**overrides(METHODS[name], settings))
-
-
-def method_list() -> str:
-    """Every method and every field of it, for `train --help`."""
-    return "\n\n".join("\n".join([_line(name), *_field_lines(name)]) for name in METHODS)
-
-
-def described(name: str) -> dict[str, Any]:
-    """Give a method as a JSON value."""
-    fields = [
-        {"name": f.name, "takes": f.values, "default": f.default, "meaning": f.meaning}
-        for f in fields_of(METHODS[name])
-    ]
-    return {"name": name, "card": card(METHODS[name]), "fields": fields}
-
-
-def _line(name: str) -> str:
-    return f"{name:<18} {card(METHODS[name]).splitlines()[0]}"
-
-
-def _field_lines(name: str) -> list[str]:
-    return [
-        f"  {f.name}={_text(f.default)}  {' '.join(f.meaning.split())}"
-        for f in fields_of(METHODS[name])
-    ]
-
-
-def _text(value: Any) -> str:
-    """Write a default as --set reads it."""
-    if isinstance(value, bool) or value is None:
-        return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return partial(fitted, METHODS[name], **overrides(METHODS[name], settings))
 
 
 def show(options: Namespace, document: Any, lines: Iterable[str]) -> None:

@@ -21,6 +21,8 @@ class Field:
     name: str
     type: Any
     default: Any
+    kinds: Mapping[str, Any]
+    """What it is on kinds of bases where that is not the default."""
     meaning: str
     """The docstring below the field in the source."""
 
@@ -48,6 +50,7 @@ def fields_of(method: type) -> tuple[Field, ...]:
             name=field.name,
             type=hints[field.name],
             default=_default(field.default, field.default_factory),
+            kinds=field.metadata,
             meaning=meanings.get(field.name, ""),
         )
         for field in fields(method)

@@ -36,9 +36,9 @@ def denoising(guess: Latent, target: Latent) -> Scalar:
 def prior(guess: Latent, target: Latent, weight: float) -> Scalar:
     """The same on the base's own pictures of a class, so that the class stays what it was.
 
-    The second term of DreamBooth's loss (arXiv 2208.12242, eq. 2).
+    The second term of DreamBooth's loss (arXiv 2208.12242, eq. 2). 0 where there are none.
     """
-    return weight * denoising(guess, target)
+    return weight * denoising(guess, target) if len(guess) else guess.new_zeros(())
 
 
 def masked(guess: Latent, target: Latent, region: Region) -> Scalar:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 import torch
 from PIL.Image import Image as Picture
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
 
 from groupshot import checkpoint, runfolder
 from groupshot.base import Base
@@ -23,7 +23,9 @@ from groupshot.errors import UserError, Visible
 from groupshot.files import save_json, sweep
 from groupshot.keep import Keep, seeded
 from groupshot.learned import Learned
+from groupshot.optimisers import OPTIMISERS
 from groupshot.pictures import generate
+from groupshot.presets import fitted
 from groupshot.runfolder import Trained
 from groupshot.samples.room import check_room
 from groupshot.weights import Part
@@ -99,7 +101,7 @@ class Run:
         self,
         cast: Cast,
         *,
-        method: Method,
+        method: Method | type[Method],
         out: str | Path,
         base: Base | str = "toybox",
         seed: int = 0,
@@ -107,22 +109,25 @@ class Run:
     ) -> None:
         """Prepare a run into the folder `out`; nothing is written before the first step.
 
+        A method is taken as it is, its class as it is usually used on the base.
+
         Raises a UserError where `out` is not empty, or with `resume` holds another run, and
         where the base does not know a class word.
         """
         self.cast = cast
-        self.method = method
         self.out = Path(out)
         before = runfolder.begun(self.out, resume)
         self.base = Base.load(base) if isinstance(base, str) else base
+        self.method: Method = fitted(method, self.base) if isinstance(method, type) else method
         if self.base.lexicon:
             check_nouns(cast, self.base.lexicon)
-        fields = json.loads(json.dumps(asdict(method)))  # type: ignore[call-overload]
-        self.record = runfolder.record(cast, self.base, method.name, fields, seed)
+        fields = json.loads(json.dumps(asdict(self.method)))  # type: ignore[call-overload]
+        self.record = runfolder.record(cast, self.base, self.method.name, fields, seed)
+        self._optimiser = OPTIMISERS[self.base.optimiser](self.base.device)
         if before is not None:
             runfolder.check_same(self.out, before, self.record)
             self.record = before
-        self._learners: dict[Part, AdamW] = {}
+        self._learners: dict[Part, Optimizer] = {}
         self._live = False
 
     @property
@@ -228,7 +233,7 @@ class Run:
         """Give the stage's new parts an optimiser each, and let only the stage's parts learn."""
         for part in stage.train:
             if part not in self._learners:
-                self._learners[part] = AdamW(part.tensors.values())
+                self._learners[part] = self._optimiser(part.tensors.values())
                 self._learners[part].zero_grad()  # what earlier stages left there
                 saved.resumed(part, self._learners[part])
         for part in self._learners:
@@ -272,7 +277,7 @@ class Run:
 def train(
     cast: Cast,
     *,
-    method: Method,
+    method: Method | type[Method],
     out: str | Path,
     base: Base | str = "toybox",
     seed: int = 0,

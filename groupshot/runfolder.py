@@ -27,8 +27,11 @@ CHECKPOINT = "checkpoint.safetensors"
 Record = dict[str, Any]
 """What stands in run.json."""
 
-FIXED = ("method", "fields", "base", "seed", "cast", "weights")
+FIXED = ("method", "fields", "base", "seed", "cast", "weights", "optimiser")
 """What must be the same when a run goes on."""
+
+USUAL = {"optimiser": "adamw"}
+"""What is meant where a record is of a time that knew no choice."""
 
 LIBRARIES = ("groupshot", "torch", "diffusers", "transformers", "peft")
 
@@ -44,6 +47,7 @@ def record(cast: Cast, base: Base, method: str, fields: Record, seed: int) -> Re
         "threads": torch.get_num_threads(),
         "precision": base.precision or base.faster(),
         "weights": base.stored,
+        "optimiser": base.optimiser,
         "device": base.device.type,
         "versions": {library: version(library) for library in LIBRARIES},
     }
@@ -103,7 +107,7 @@ def locked(folder: Path) -> Generator[None]:
 def check_same(folder: Path, before: Record, now: Record) -> None:
     """Refuse to go on with another method, base, seed or cast."""
     for key in FIXED:
-        old, new = unmoved(before[key]), unmoved(now[key])
+        old, new = unmoved(before.get(key, USUAL.get(key))), unmoved(now[key])
         if old != new:
             raise UserError(
                 f"{folder} was begun with {key} {old}, not {new}: "

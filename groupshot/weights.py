@@ -1,7 +1,7 @@
 """What may learn: weights inside a borrowed base, and how each of them begins."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -113,3 +113,12 @@ def text_encoder(base: Base) -> Part:
     There the table learns along; here every row that is not a concept's stays, bit for bit.
     """
     return attached(base, "text-encoder", Full(net="text_encoder", modules=EVERYTHING))
+
+
+SETS: Mapping[str, Callable[[Base, int, torch.Generator], tuple[Part, ...]]] = {
+    "none": lambda base, rank, g: (),
+    "keys-values": lambda base, rank, g: (keys_values(base),),
+    "lora": lambda base, rank, g: (lora(base, rank, ATTENTION, g),),
+    "everything": lambda base, rank, g: (unet(base), text_encoder(base)),
+}
+"""What may learn with the rows, by the name that methods' fields have for it."""

@@ -140,7 +140,7 @@ def test_where_the_base_lacks_layers_only_the_rows_are_shared(second_base, tmp_p
     """Stable Diffusion 2.x: the contrast moves the words, and the base's encoder hears of it."""
     source = str(whole(tmp_path, second_base.encoders[0], extra=1))
     with second_base.borrowed():
-        rows = tokens(second_base, {"luna": "cat", "rex": "dog"}, 2, seeded()).tensors
+        rows: Any = tokens(second_base, {"luna": "cat", "rex": "dog"}, 2, seeded()).tensors
         (clip,) = clips_of(second_base, [source])
         clip.said(["<luna> on the left"]).sum().backward()
         assert rows["luna"].grad.abs().min() > 0
@@ -154,7 +154,7 @@ def test_where_the_base_lacks_layers_only_the_rows_are_shared(second_base, tmp_p
 def test_each_of_two_clips_moves_its_own_half_of_a_row(large_base, tmp_path):
     sources = [str(whole(tmp_path / str(i), each)) for i, each in enumerate(large_base.encoders)]
     with large_base.borrowed():
-        (row,) = tokens(large_base, {"luna": "cat"}, 1, seeded()).tensors.values()
+        row: Any = tokens(large_base, {"luna": "cat"}, 1, seeded()).tensors["luna"]
         first, second = clips_of(large_base, sources)
         split = large_base.widths[0]
         first.said(["a photo of <luna>"]).sum().backward()
@@ -165,7 +165,7 @@ def test_each_of_two_clips_moves_its_own_half_of_a_row(large_base, tmp_path):
 
 
 def test_a_tower_visits_the_device_only_to_see():
-    net = torch.nn.Linear(2, 2, device="meta")
+    net: Any = torch.nn.Linear(2, 2, device="meta")
     there: list[torch.device] = []
     net.to = there.append
     with visiting(net, torch.device("cpu")):

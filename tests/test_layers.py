@@ -11,18 +11,19 @@ LADDER = (
     + ["basefolder", "base"]  # the model
     + ["keep", "attention", "crf", "masks", "samples", "estep"]  # the vocabulary of the papers
     + ["clip", "confusion"]
-    + ["recipes", "weights", "losses", "learned"]
-    + ["pictures", "runfolder", "checkpoint", "run", "scores", "export"]  # the engine
+    + ["recipes", "weights", "losses", "learned", "optimisers"]
+    + ["pictures", "runfolder", "checkpoint", "presets", "run", "scores", "export"]  # the engine
     + ["methods"]  # the papers
-    + ["folders", "fields", "progress", "report", "demo", "doctor", "bench"]  # the doors
+    + ["folders", "fields", "cards", "progress", "report", "demo", "doctor", "bench"]  # the doors
     + ["overlays", "strips", "previews", "benchmarks", "commands", "cli", "ui", "__init__"]
 )
 HOMES = {
-    "diffusers": {"base", "attention", "export", "toybox/training"},
-    "transformers": {"base", "masks", "clip", "scores", "toybox/training"},
-    "peft": {"recipes"},
+    "diffusers": {"base", "attention", "export", "toybox/training", "benchmarks/published"},
+    "transformers": {"base", "masks", "clip", "scores", "toybox/training", "benchmarks/published"},
+    "peft": {"recipes", "benchmarks/plain"},
     "accelerate": {"run"},
     "gradio": {"ui"},
+    "bitsandbytes": {"optimisers"},
 }
 LONGEST = 300
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from groupshot.base.encoders import Encoder, Reader, reader
 from groupshot.base.loading import folder, pipeline, where
+from groupshot.base.memory import HALVES, spared
 from groupshot.basefolder import TOYBOX, Card, card
 from groupshot.cast import CALL
 from groupshot.errors import UserError
@@ -22,9 +23,6 @@ T = TypeVar("T")
 
 SMALL = 10_000
 """Tokens of a vocabulary in which a word of several tokens means nothing; CLIP's has 49,408."""
-
-HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-"""Half precisions, and torch's names for them."""
 
 
 class Base:
@@ -40,7 +38,8 @@ class Base:
         """Stand on a loaded pipeline; `source` is where it can be loaded from again.
 
         `precision` is how the denoiser computes, "fp32", "bf16" or "fp16"; None, as good as "fp32",
-        until a run has measured whether "bf16" is `faster` here.
+        until a run has measured whether "bf16" is `faster` here. `optimiser` names what runs learn
+        with here.
         """
         self.pipe = pipe
         self.card = card
@@ -51,23 +50,26 @@ class Base:
         self.table: nn.Embedding = self.encoders[0].table
         self.unet: Any = pipe.unet
         self.precision = precision
+        self.optimiser = "adamw"
         self.schedule: Any = DDPMScheduler.from_config(pipe.scheduler.config)
         self._loan: ExitStack | None = None
 
     @classmethod
     def load(
-        cls, source: str = "toybox", device: str | None = None, precision: str | None = None
+        cls,
+        source: str = "toybox",
+        device: str | None = None,
+        precision: str | None = None,
+        recompute: bool = False,
     ) -> "Base":
         """Load "toybox", a folder or a file, or a model of the Hugging Face hub.
 
-        A `precision` of "bf16" or "fp16" is also how the weights lie in memory. Raises a UserError
-        that names what is missing or cannot be used.
+        A `precision` of "bf16" or "fp16" is also how the weights lie in memory. With `recompute`
+        the denoiser's activations are computed again on the way back instead of kept (gradient
+        checkpointing). Raises a UserError that names what is missing or cannot be used.
         """
         place = folder(source)
-        pipe = pipeline(place)
-        if precision in HALVES:
-            for net in (pipe.unet, reader(pipe).net):
-                nn.Module.to(net, HALVES[precision])  # diffusers' own only adds a warning
+        pipe = spared(pipeline(place), precision, recompute)
         pipe.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(pipe, card(place), source if place == TOYBOX else where(source), precision)
 

@@ -14,7 +14,7 @@ pictures whose loss preserves the model are of the concepts' classes instead of 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
@@ -26,6 +26,7 @@ from groupshot.keep import Keep
 from groupshot.losses import localised, masked, prior
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.segmenters import segmenter
+from groupshot.presets import per_base
 from groupshot.run import Stage
 from groupshot.samples import (
     Batch,
@@ -38,7 +39,7 @@ from groupshot.samples import (
     union,
     unions,
 )
-from groupshot.weights import text_encoder, tokens, unet
+from groupshot.weights import SETS, tokens
 
 Pair = tuple[Batch, Batch]
 """Photos of the cast with masks, and the base's own pictures of their classes."""
@@ -53,25 +54,32 @@ class BreakAScene:
 
     name: ClassVar[str] = "break-a-scene"
 
-    steps: int = 200
-    """Steps of each of the two phases; the paper's are 400."""
-    batch: int = 4
-    """Photos a step; the paper's is 1."""
+    steps: int = per_base(200, sd=400)
+    """Steps of each of the two phases; the paper's on sd."""
+    batch: int = per_base(4, sd=1)
+    """Photos a step; the paper's on sd."""
     vectors: int = 1
     """Rows of the embedding table for each concept; the paper's is 1."""
-    token_rate: float = 5e-3
-    """Learning rate of the rows in the first phase; the paper's is 5e-4."""
-    weight_rate: float = 1e-4
-    """Learning rate of everything in the second phase; the paper's is 2e-6."""
+    token_rate: float = per_base(5e-3, sd=5e-4)
+    """Learning rate of the rows in the first phase; the paper's on sd."""
+    weights: Literal["everything", "lora"] = per_base("everything", xl="lora")
+    """What learns with the rows in the second phase: U-Net and text encoder, as in the paper, or
+    to save memory a LoRA of the U-Net."""
+    weight_rate: float = per_base(1e-4, sd=2e-6)
+    """Learning rate of the rows and of everything in the second phase; the paper's on sd."""
+    lora_rate: float = per_base(1e-3, sd=1e-4)
+    """Learning rate of the LoRA, where that learns: as in our DreamBooth."""
+    rank: int = per_base(16, xl=32)
+    """Rank of the LoRA, where that learns: as in our DreamBooth."""
     attention: float = 0.01
     """Weight of the cross-attention loss: the code's 0.01."""
-    resolution: int = 16
-    """Side of the attention maps that the loss looks at: the paper's 16."""
+    resolution: int = per_base(16, sd768=24, xl=32)
+    """Side of the attention maps that the loss looks at: the paper's 16, a quarter of a latent."""
     segmenter: str = ""
     """Who finds what has no hand mask: NAME or NAME=MODEL,MODEL; empty, the base's own choice."""
-    priors: int = 16
-    """Pictures that the base draws of each class before it learns; the paper takes 100."""
-    prior_batch: int = 2
+    priors: int = per_base(16, sd=100, xl=50)
+    """Pictures that the base draws of each class before it learns, or 0; the paper's on sd."""
+    prior_batch: int = per_base(2, sd=1)
     """How many of them a step."""
     prior_weight: float = 1.0
     """Weight of their loss: the paper's 1."""
@@ -104,9 +112,11 @@ class BreakAScene:
             loss=loss,
             steps=self.steps,
         )
+        others = SETS[self.weights](base, self.rank, keep.seeded("lora"))
+        rate = self.lora_rate if self.weights == "lora" else self.weight_rate
         yield Stage(
             name="everything",
-            train=dict.fromkeys((rows, unet(base), text_encoder(base)), self.weight_rate),
+            train={rows: self.weight_rate} | dict.fromkeys(others, rate),
             samples=samples,
             loss=loss,
             steps=self.steps,

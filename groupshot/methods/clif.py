@@ -34,6 +34,7 @@ from groupshot.losses import alike, contrastive, cosine, denoising, inner
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.partings import parting, usual
 from groupshot.masks.segmenters import segmenter
+from groupshot.presets import per_base
 from groupshot.run import Stage, falling
 from groupshot.samples import (
     Batch,
@@ -80,28 +81,28 @@ class Clif:
 
     contrastive: bool = True
     """Whether there is a contrastive stage; without it the other two are the same."""
-    contrast_steps: int = 200
+    contrast_steps: int = per_base(200, sd=1000)
     """Steps of the contrastive stage."""
-    token_steps: int = 150
+    token_steps: int = per_base(150, sd=500)
     """Steps of textual inversion."""
-    steps: int = 250
-    """Steps of the last stage, rows and LoRA together."""
-    contrast_batch: int = 64
-    """Collages a step, contrasted with each other; the code's 128."""
-    batch: int = 4
+    steps: int = per_base(250, sd=1500)
+    """Steps of the last stage, rows and LoRA together: on sd three times as many, as the code's."""
+    contrast_batch: int = per_base(64, sd=128)
+    """Collages a step, contrasted with each other; the code's on sd."""
+    batch: int = per_base(4, xl=1)
     """Photos a step in the other two stages: the code's 4."""
     vectors: int = 2
     """Rows of the embedding table for each concept: the code's 2, both begun as the class noun."""
     learns: Literal["tokens", "text-encoder"] = "tokens"
     """What the contrast changes: the rows (the code), or the text encoder too (the paper)."""
-    contrast_rate: float = 2e-3
-    """Learning rate of the rows in the contrastive stage; the code's is 1e-4, for many steps."""
+    contrast_rate: float = per_base(2e-3, sd=1e-4)
+    """Learning rate of the rows in the contrastive stage; the code's on sd."""
     encoder_rate: float = 1e-5
     """Learning rate of the text encoder, if it learns."""
-    token_rate: float = 5e-3
-    """Learning rate of the rows in the other two; the code's is 2e-4."""
-    lora_rate: float = 1e-3
-    """Learning rate of the LoRA; the code's is 2e-4."""
+    token_rate: float = per_base(5e-3, sd=2e-4)
+    """Learning rate of the rows in the other two; the code's on sd."""
+    lora_rate: float = per_base(1e-3, sd=2e-4)
+    """Learning rate of the LoRA; the code's on sd."""
     rank: int = 16
     """Rank of the LoRA: the code's 16."""
     modules: tuple[str, ...] = ATTENTION
@@ -109,7 +110,7 @@ class Clif:
     clip: tuple[str, ...] = ()
     """The CLIP that compares, one for each text encoder: folders or models of the hub; empty, the
     base's own, or the one that its text encoder was taken from."""
-    collages: int = 480
+    collages: int = per_base(480, sd=2000)
     """How many collages are made; their shares are as follows."""
     global_share: float = 1.0
     """Of a concept beside a common thing; the paper does not tell, here all are equal."""

@@ -32,6 +32,7 @@ from groupshot.losses import denoising, localised, masked, prior
 from groupshot.masks import RULES, Sighting, kept, refined, sightings
 from groupshot.masks.rounds import agreement, remembered
 from groupshot.masks.sightings import photos
+from groupshot.presets import per_base
 from groupshot.run import Stage
 from groupshot.samples import (
     Batch,
@@ -47,7 +48,7 @@ from groupshot.samples import (
     unions,
 )
 from groupshot.samples.room import check_room
-from groupshot.weights import Part, filled, keys_values, text_encoder, tokens, unet
+from groupshot.weights import SETS, Part, filled, tokens
 
 Nouns = Mapping[str, str]
 """The class noun of each concept."""
@@ -61,13 +62,6 @@ STARTS: Mapping[str, Callable[[Nouns], Mapping[str, str | None]]] = {
 }
 """What each concept's rows begin as: its class noun, or noise."""
 
-WEIGHTS: Mapping[str, Callable[[Base], list[Part]]] = {
-    "none": lambda base: [],
-    "keys-values": lambda base: [keys_values(base)],
-    "everything": lambda base: [unet(base), text_encoder(base)],
-}
-"""What learns with the rows in the second phase."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConceptDrivenEM:
@@ -75,10 +69,10 @@ class ConceptDrivenEM:
 
     name: ClassVar[str] = "concept-driven"
 
-    steps: int = 200
+    steps: int = per_base(200, sd=400)
     """Steps of each of the two phases: our choice, as Break-A-Scene's here."""
-    batch: int = 4
-    """Photos a step: our choice."""
+    batch: int = per_base(4, sd=1)
+    """Photos a step: our choice; Break-A-Scene's on sd."""
     vectors: int = 1
     """Rows of the embedding table for each concept: the paper's one token."""
     start: Literal["class", "random"] = "class"
@@ -86,20 +80,27 @@ class ConceptDrivenEM:
     noise: float = 0.1
     """Noise on the rows at the start, in units of the table's spread: two of one class begin apart.
     Our choice."""
-    token_rate: float = 5e-3
-    """Learning rate of the rows in the first phase: our choice."""
-    weight_rate: float = 1e-4
-    """Learning rate of everything in the second phase: our choice."""
-    weights: Literal["none", "keys-values", "everything"] = "everything"
+    token_rate: float = per_base(5e-3, sd=5e-4)
+    """Learning rate of the rows in the first phase: our choice; Break-A-Scene's on sd."""
+    weight_rate: float = per_base(1e-4, sd=2e-6)
+    """Learning rate of the rows and weights in the second phase; Break-A-Scene's on sd."""
+    lora_rate: float = per_base(1e-3, sd=1e-4)
+    """Learning rate of the LoRA, where that learns: as in our DreamBooth."""
+    rank: int = per_base(16, xl=32)
+    """Rank of the LoRA, where that learns: as in our DreamBooth."""
+    weights: Literal["none", "keys-values", "lora", "everything"] = per_base(
+        "everything", xl="lora"
+    )
     """What learns with the rows in the second phase; none leaves the phase out. The paper speaks of
     the tokens alone; Break-A-Scene has everything."""
     attention: float = 0.01
     """Weight of the cross-attention loss: Break-A-Scene's 0.01."""
-    resolutions: tuple[int, ...] = (8, 16)
+    resolutions: tuple[int, ...] = per_base((8, 16), sd=(16,), sd768=(24,), xl=(32,))
     """Sides of the attention maps that masks are made of and the loss looks at: on the toybox
-    things show at 16, backgrounds at 8; Break-A-Scene has 16."""
-    places: tuple[str, ...] = ("mid", "up")
-    """Sections of the U-Net whose attention counts; on the toybox that of "down" shows nothing."""
+    things show at 16, backgrounds at 8; on sd Break-A-Scene's, a quarter of a latent."""
+    places: tuple[str, ...] = per_base(("mid", "up"), sd=("down", "up"))
+    """Sections of the U-Net whose attention counts: on sd Break-A-Scene's; the toybox's "down"
+    shows nothing."""
     timesteps: int = 50
     """Random timesteps over which attention is averaged: the paper's 50."""
     rule: Literal["soft", "relative", "otsu", "li", "argmax"] = "soft"
@@ -119,9 +120,9 @@ class ConceptDrivenEM:
     """Whether masks are estimated again; false is the paper's ablation, once and never again."""
     hand_masks: bool = False
     """Whether the cast's hand masks are taken instead; false does not look at them."""
-    priors: int = 16
-    """Pictures that the base draws of each class before it learns, as in Break-A-Scene."""
-    prior_batch: int = 2
+    priors: int = per_base(16, sd=100, xl=50)
+    """Pictures that the base draws of each class before it learns, or 0: Break-A-Scene's on sd."""
+    prior_batch: int = per_base(2, sd=1)
     """How many of them a step of the second phase."""
     prior_weight: float = 1.0
     """Weight of their loss: Break-A-Scene's 1."""
@@ -184,7 +185,9 @@ class ConceptDrivenEM:
     ) -> Iterator[Stage[Pair]]:
         """The second phase, in which the classes are preserved."""
         own = keep("priors", lambda g: priors(base, {*classes.values()}, self.priors, g))
-        learn = dict.fromkeys((rows, *WEIGHTS[self.weights](base)), self.weight_rate)
+        others = SETS[self.weights](base, self.rank, keep.seeded("lora"))
+        rate = self.lora_rate if self.weights == "lora" else self.weight_rate
+        learn = {rows: self.weight_rate} | dict.fromkeys(others, rate)
         preserved = prior_batches(base, own, self.prior_batch)
         for number, steps in enumerate(portions(self.steps, self.refresh)):
             yield Stage(
@@ -210,6 +213,8 @@ class ConceptDrivenEM:
 
     def prior(self, base: Base, own: Batch, generator: Generator) -> dict[str, Tensor]:
         """What keeps the classes what they were."""
+        if not len(own.latents):
+            return {}
         guess, target = base.guessed(own.latents, base.text(own.captions), generator)
         return {"prior": prior(guess, target, self.prior_weight)}
 

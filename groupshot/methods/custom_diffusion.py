@@ -26,6 +26,7 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import masked_by_area, prior
+from groupshot.presets import per_base
 from groupshot.run import Stage
 from groupshot.samples import (
     Batch,
@@ -48,19 +49,19 @@ class CustomDiffusion:
 
     name: ClassVar[str] = "custom-diffusion"
 
-    steps: int = 300
-    """Steps of gradient descent; the paper's code takes 500 for several concepts."""
-    batch: int = 4
-    """Photos a step; the code's 2 on each of 2 GPUs."""
+    steps: int = per_base(300, sd=1000)
+    """Steps of gradient descent; the code's on sd, for several concepts on one GPU."""
+    batch: int = per_base(4, sd=2, xl=1)
+    """Photos a step; the code's 2 on sd, on each of its GPUs."""
     vectors: int = 2
     """Rows of the embedding table for each concept: the code's new word and the class noun."""
-    token_rate: float = 5e-3
+    token_rate: float = per_base(5e-3, sd=2e-5, xl=1e-5)
     """Learning rate of the rows; the code has 1e-5 a picture for them and for the weights."""
-    weight_rate: float = 1e-4
-    """Learning rate of the keys and values."""
-    priors: int = 16
-    """Pictures that the base draws of each class before it learns; the paper takes 200."""
-    prior_batch: int = 2
+    weight_rate: float = per_base(1e-4, sd=2e-5, xl=1e-5)
+    """Learning rate of the keys and values; on sd and xl the code's 1e-5 for each of a batch."""
+    priors: int = per_base(16, sd=200, xl=50)
+    """Pictures that the base draws of each class before it learns, or 0; the paper's on sd."""
+    prior_batch: int = per_base(2, sd=1)
     """How many of them a step."""
     prior_weight: float = 1.0
     """Weight of their loss: the code's 1."""

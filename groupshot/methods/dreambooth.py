@@ -22,6 +22,7 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import denoising, prior
+from groupshot.presets import per_base
 from groupshot.run import Stage, falling
 from groupshot.samples import Batch, batches, nouns, prior_batches, priors, shots, views
 from groupshot.weights import ATTENTION, lora, tokens
@@ -36,23 +37,23 @@ class DreamBooth:
 
     name: ClassVar[str] = "dreambooth"
 
-    steps: int = 300
-    """Steps of gradient descent."""
-    batch: int = 4
-    """Photos a step."""
+    steps: int = per_base(300, sd=1000, xl=2010)
+    """Steps of gradient descent; the paper's on sd, MuDI's on xl."""
+    batch: int = per_base(4, sd=2, xl=1)
+    """Photos a step; Mix-of-Show's on sd, MuDI's on xl."""
     vectors: int = 2
     """Rows of the embedding table for each concept."""
-    token_rate: float = 5e-3
-    """Learning rate of the rows."""
-    lora_rate: float = 1e-3
-    """Learning rate of the LoRA."""
-    rank: int = 16
-    """Rank of the LoRA."""
+    token_rate: float = per_base(5e-3, sd=1e-3)
+    """Learning rate of the rows; Mix-of-Show's on sd."""
+    lora_rate: float = per_base(1e-3, sd=1e-4)
+    """Learning rate of the LoRA; Mix-of-Show's and MuDI's on sd."""
+    rank: int = per_base(16, xl=32)
+    """Rank of the LoRA; MuDI's on xl."""
     modules: tuple[str, ...] = ATTENTION
     """Endings of the names of the U-Net's layers that the LoRA changes."""
-    priors: int = 16
-    """Pictures that the base draws of each class before it learns."""
-    prior_batch: int = 2
+    priors: int = per_base(16, sd=200, xl=50)
+    """Pictures that the base draws of each class before it learns, or 0; MuDI's on xl."""
+    prior_batch: int = per_base(2, sd=1)
     """How many of them a step."""
     prior_weight: float = 1.0
     """Weight of their loss: the paper's λ is 1."""

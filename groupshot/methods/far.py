@@ -28,6 +28,7 @@ from groupshot.keep import Keep, Kept
 from groupshot.losses import FORMULAS, masked_by_area, prior
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.segmenters import segmenter
+from groupshot.presets import per_base
 from groupshot.run import Stage
 from groupshot.samples import (
     Batch,
@@ -65,21 +66,21 @@ class FaR:
     """Concept Fusion; without it the photos themselves are all that is learned from."""
     localized: bool = True
     """Localized Refinement; without it nothing is asked of attention."""
-    steps: int = 300
+    steps: int = per_base(300, sd=1000, xl=2010)
     """Steps of gradient descent: as many as DreamBooth's here, for want of the paper's."""
-    batch: int = 4
+    batch: int = per_base(4, sd=2, xl=1)
     """Composites and photos a step: as in our other methods."""
     vectors: int = 2
     """Rows of the embedding table for each concept: Custom Diffusion's new word and its noun."""
-    learns: Literal["keys-values", "lora"] = "keys-values"
+    learns: Literal["keys-values", "lora"] = per_base("keys-values", xl="lora")
     """What learns beside the rows; the paper says "specific modules". Custom Diffusion's."""
-    token_rate: float = 5e-3
-    """Learning rate of the rows: Textual Inversion's 0.005."""
-    weight_rate: float = 1e-4
+    token_rate: float = per_base(5e-3, sd=5e-4)
+    """Learning rate of the rows: Textual Inversion's 0.005; on sd Break-A-Scene's."""
+    weight_rate: float = per_base(1e-4, sd=2e-5, xl=1e-5)
     """Learning rate of the keys and values: as in our Custom Diffusion."""
-    lora_rate: float = 1e-3
+    lora_rate: float = per_base(1e-3, sd=1e-4)
     """Learning rate of the LoRA, where that learns: as in our DreamBooth."""
-    rank: int = 16
+    rank: int = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
     composites: float = 0.7
     """Share of composites, the rest are photos: ours; the closest relative, MuDI, takes 0.3."""
@@ -111,13 +112,13 @@ class FaR:
     """What is asked of attention, added up: Break-A-Scene's, Mix-of-Show's, or two of our own."""
     attention: float = 0.01
     """Weight of it: Break-A-Scene's and Mix-of-Show's 0.01."""
-    resolutions: tuple[int, ...] = (16,)
-    """Sides of the attention maps that are looked at: Break-A-Scene's 16."""
+    resolutions: tuple[int, ...] = per_base((16,), sd768=(24,), xl=(32,))
+    """Sides of the attention maps that are looked at: Break-A-Scene's 16, a quarter of a latent."""
     rest: float = 1.0
     """How much the loss counts where no concept is; MuDI's run, too, counts it whole."""
-    priors: int = 16
-    """Pictures that the base draws of each class before it learns: as in our other methods."""
-    prior_batch: int = 2
+    priors: int = per_base(16, sd=200, xl=50)
+    """Pictures that the base draws of each class before it learns, or 0: as in our others."""
+    prior_batch: int = per_base(2, sd=1)
     """How many of them a step: as in our other methods."""
     prior_weight: float = 1.0
     """Weight of their loss: DreamBooth's λ is 1."""
@@ -219,7 +220,7 @@ class FaR:
         there = known(self.places, base.lexicon) if "scenes" in self.backdrops else ()
         where = asked(classes, there)
         drawn = keep("scenes", lambda g: scenes(base, list(where), 1, g))
-        if self.strangers:
+        if self.strangers and self.priors:
             drawn |= {noun: own[noun] for noun in classes}
             where |= {noun: (noun, "") for noun in classes}
         eye = segmenter(self.segmenter or base.card.segmenter, base.device)

@@ -20,6 +20,7 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import denoising
+from groupshot.presets import per_base
 from groupshot.run import Stage
 from groupshot.samples import Batch, batches, shots, views
 from groupshot.weights import tokens
@@ -31,10 +32,10 @@ class TextualInversion:
 
     name: ClassVar[str] = "textual-inversion"
 
-    steps: int = 400
-    """Steps of gradient descent."""
-    batch: int = 4
-    """Photos a step."""
+    steps: int = per_base(400, sd=5000)
+    """Steps of gradient descent; the paper's 5000 on sd."""
+    batch: int = per_base(4, xl=1)
+    """Photos a step; the paper's 4."""
     vectors: int = 1
     """Rows of the embedding table for each concept; the paper's is 1."""
     rate: float = 5e-3

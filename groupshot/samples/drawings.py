@@ -38,6 +38,8 @@ def scenes(base: Base, places: Sequence[str], count: int, generator: Generator) 
 
 def own(base: Base, prompts: Sequence[str], generator: Generator) -> Latent:
     """A latent for each prompt, each from a generator of its own."""
+    if not prompts:
+        return torch.zeros(0, *base.shape)
     seeds = torch.randint(2**31, (len(prompts),), generator=generator).tolist()
     each = [torch.Generator().manual_seed(seed) for seed in seeds]
     parts = range(0, len(prompts), TOGETHER)
@@ -47,8 +49,10 @@ def own(base: Base, prompts: Sequence[str], generator: Generator) -> Latent:
 
 
 def prior_batches(base: Base, priors: Mapping[str, Tensor], size: int) -> Samples:
-    """Batches of the base's own pictures, the classes in turn."""
+    """Batches of the base's own pictures, the classes in turn; of nothing where it drew none."""
     classes = sorted(priors)
+    if not sum(map(len, priors.values())):
+        return lambda step, generator: unmasked(torch.zeros(0, *base.shape, device=base.device), ())
     templates = base.card.templates
 
     def batch(step: int, generator: Generator) -> Batch:
