@@ -105,9 +105,9 @@ PUBLISHED = {
 
 def networks(model: Published) -> dict[str, Any]:
     """The networks of a model by their names in a pipeline, drawn at random where torch draws."""
-    unet = UNet2DConditionModel(**{**model.unet, "sample_size": model.size // 8})
+    shape: dict[str, Any] = {**model.unet, "sample_size": model.size // 8}
     made: dict[str, Any] = {
-        "unet": unet,
+        "unet": UNet2DConditionModel(**shape),
         "vae": autoencoder(model.size),
         "text_encoder": CLIPTextModel(CLIPTextConfig(hidden_act=model.act, **model.text)),
     }
@@ -150,14 +150,16 @@ def scheduler(velocity: bool) -> DDIMScheduler:
 
 def pipeline(model: Published) -> Any:
     """A model's pipeline, its networks where torch makes them."""
-    parts = networks(model) | {
+    parts: dict[str, Any] = {
+        **networks(model),
         "tokenizer": letters(),
         "scheduler": scheduler(model.velocity),
         "feature_extractor": None,
     }
     if model.second is not None:
         return StableDiffusionXLPipeline(**parts, tokenizer_2=letters())
-    return StableDiffusionPipeline(**parts, safety_checker=None, requires_safety_checker=False)
+    safety: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
+    return StableDiffusionPipeline(**parts, **safety)
 
 
 def published(name: str, device: str, precision: str, recompute: bool) -> Base:
