@@ -1,9 +1,18 @@
 """The README is true: its table is METHODS, its tree is the package, its example compiles."""
 
 import re
+import shlex
 from pathlib import Path
 
+import numpy as np
+import pytest
+from conftest import save_picture
+from PIL import Image
+from test_export import script
+
+from groupshot.cli import main
 from groupshot.methods import METHODS
+from groupshot.runfolder import Trained
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,3 +40,32 @@ def test_its_example_compiles():
 def test_its_pictures_are_there():
     for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
         assert (ROOT / link).is_file(), link
+
+
+@pytest.mark.parametrize("kind", ["base", "second_base", "large_base"])
+def test_your_own_subjects_from_photos_to_a_picture_by_plain_diffusers(
+    request, kind, tmp_path, monkeypatch
+):
+    """Word for word but for the base, a miniature, and for how long it learns."""
+    base = request.getfixturevalue(kind)
+    monkeypatch.chdir(tmp_path)
+    tree, commands = re.findall(
+        r"```\n(.*?)```", README.split("## Your own subjects")[1], re.DOTALL
+    )[:2]
+    for name in re.findall(r"^  ([a-z.]+)/", tree, re.MULTILINE):
+        for number in (1, 2):
+            save_picture(Path("my-cast") / name / f"{number}.jpg", colour=(90, 50 * number, 10))
+    train, *others = commands.strip().splitlines()
+    published = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    assert published in train
+    quick = " --set steps=2 batch=1 crops=1 priors=1 prior_batch=1"
+    for line in (train.replace(published, base.source) + quick, *others):
+        program, *words = shlex.split(line)
+        assert program == "groupshot"
+        assert main(words) == 0
+    assert len(list(Path("pictures").glob("*.png"))) == 4
+    monkeypatch.chdir("for-diffusers")
+    exec(script(Path(), base), {})  # noqa: S102
+    ours = Trained.load(tmp_path / "runs/mine", base).generate("a photo of <luna> and <milo>")[0]
+    theirs = np.asarray(Image.open("picture.png"), int)
+    np.testing.assert_allclose(theirs, np.asarray(ours, int), atol=1)

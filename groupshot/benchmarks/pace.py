@@ -9,10 +9,9 @@ sd15`, `sd21-base`, `sd21` or `sdxl` weights are random, of the published config
 import argparse
 import json
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -22,7 +21,8 @@ import torch
 from PIL import Image
 
 from groupshot.base import Base, quiet
-from groupshot.benchmarks.plain import begun
+from groupshot.bench.processes import apart
+from groupshot.benchmarks.plain import Plain, begun
 from groupshot.benchmarks.published import PUBLISHED, published
 from groupshot.cast import Cast
 from groupshot.folders import filled
@@ -51,35 +51,83 @@ Timed = Generator[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be measured."""
+
+    base: str
+    device: str
+    precision: str
+    recompute: bool
+    method: str
+    steps: int
+    cast: Path
+    out: Path
+    """A folder to work in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What it took."""
+
+    steps: list[tuple[str, float]]
+    """The stage and the seconds of each."""
+    prepared: int = 0
+    """MiB of the GPU's memory, at most, to the end of the first step; 0 on a CPU."""
+    peak: int = 0
+    """And in the steps after it."""
+
+    @property
+    def step(self) -> float:
+        """A step's seconds, as a median."""
+        return median(seconds for _, seconds in self.steps[WARM:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A line of the table."""
 
     base: str
     method: str
     stage: str
-    batch: int
     step: float
     """Seconds, as a median."""
     plain: float
     """Of a plain step, as a median."""
     words: float
     """Of a plain step that moves the embedding table too."""
+    prepared: int
+    """MiB at most before the second step."""
     peak: int
-    """MiB of the GPU's memory, or 0 on a CPU."""
+    """MiB at most from then on."""
     plain_peak: int
+    """The same of the plain steps."""
 
     def __str__(self) -> str:
-        peaks = f"{self.peak:7d}{self.plain_peak:7d}"
         return (
-            f"{self.base:10}{self.method:18}{self.stage:12}{self.batch:5d}{self.step:9.3f}s"
-            f"{self.step / self.plain:8.3f}{self.step / self.words:8.3f}{peaks}"
+            f"{self.base:10}{self.method:18}{self.stage:12}{self.step:9.3f}s"
+            f"{self.step / self.plain:8.3f}{self.step / self.words:8.3f}"
+            f"{self.prepared:9d}{self.peak:7d}{self.plain_peak:7d}"
         )
 
 
 HEADING = (
-    f"{'base':10}{'method':18}{'stage':12}{'batch':>5}{'a step':>10}{'x plain':>8}{'x words':>8}"
-    f"{'MiB':>7}{'plain':>7}"
+    f"{'base':10}{'method':18}{'stage':12}{'a step':>10}{'x plain':>8}{'x words':>8}"
+    f"{'MiB first':>9}{'after':>7}{'plain':>7}"
 )
+
+SIDES = ("ours", "plain", "words")
+"""Those that are compared."""
+
+
+def side(asked: Asked, who: str) -> Timed:
+    """The steps of one of SIDES, on a base of its own; the plain ones without end."""
+    base = base_of(asked)
+    method = measured(asked.method, base, asked.steps)
+    if who == "ours":
+        cast = cast_of(asked.cast, asked.out / "cast", base.size)
+        made = METHODS[asked.method](**method)
+        return ours(Run(cast, base=base, method=made, out=asked.out / "run"))
+    return theirs(base, begun(base, method.get("rank", 16), method["batch"], who == "words"))
 
 
 def ours(run: Run) -> Timed:
@@ -90,9 +138,8 @@ def ours(run: Run) -> Timed:
         began = now(run.base.device)
 
 
-def theirs(base: Base, rank: int, batch: int, words: bool) -> Timed:
-    """Plain steps without end."""
-    plain = begun(base, rank, batch, words)
+def theirs(base: Base, plain: Plain) -> Timed:
+    """Plain steps."""
     while True:
         began = now(base.device)
         plain.step()
@@ -106,56 +153,50 @@ def now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def in_turns(some: Iterable[Callable[[], Timed]]) -> list[tuple[list[tuple[str, float]], int]]:
-    """The steps of each, made in turns for as long as the first goes on."""
-    turns = zip(*[each() for each in some], strict=False)
-    return [(list(steps), 0) for steps in zip(*turns, strict=True)]
+def in_turns(asked: Asked) -> dict[str, Taken]:
+    """The steps of each side, made in turns for as long as ours go on."""
+    turns = zip(*[side(asked, who) for who in SIDES], strict=False)
+    return {
+        who: Taken(steps=list(steps))
+        for who, steps in zip(SIDES, zip(*turns, strict=True), strict=True)
+    }
 
 
-def one_by_one(some: Iterable[Callable[[], Timed]]) -> list[tuple[list[tuple[str, float]], int]]:
-    """The steps of each and its peak of memory, one after another; as many as the first has."""
-    found: list[tuple[list[tuple[str, float]], int]] = []
-    for each in some:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        count = len(found[0][0]) if found else None
-        steps = [step for step, _ in zip(each(), range(count or 10**9), strict=False)]
-        found.append((steps, torch.cuda.max_memory_allocated() // 2**20))
-    return found
+def alone(asked: Asked, who: str) -> Taken:
+    """The steps of one side, and what memory they took."""
+    quiet()
+    turns = side(asked, who)
+    torch.cuda.reset_peak_memory_stats()
+    first = next(turns)
+    prepared = torch.cuda.max_memory_allocated() // 2**20
+    torch.cuda.reset_peak_memory_stats()
+    rest = list(turns if who == "ours" else islice(turns, asked.steps + WARM))
+    peak = torch.cuda.max_memory_allocated() // 2**20
+    return Taken(steps=[first, *rest], prepared=prepared, peak=peak)
 
 
-def rows(name: str, fresh: Callable[[], Base], cast: Path, steps: int) -> Generator[Row]:
-    """What the last stage of a method costs on a base, `fresh` each time."""
-    base = fresh()
-    method = measured(name, base, steps)
-    rank, batch = method.get("rank", 16), method["batch"]
-    with TemporaryDirectory() as folder:
-        enlarged = cast_of(cast, Path(folder) / "cast", base.size)
-        made = partial(
-            Run, enlarged, base=base, method=METHODS[name](**method), out=Path(folder) / "run"
-        )
-        some = [lambda: ours(made())]
-        some += [partial(theirs_on, fresh, rank, batch, words) for words in (False, True)]
-        (own, peak), *others = (in_turns if base.device.type == "cpu" else one_by_one)(some)
-    plain, words = (median(seconds for _, seconds in each[WARM:]) for each, _ in others)
-    for stage, of_stage in groupby(own, key=lambda each: each[0]):
-        counted = [seconds for _, seconds in of_stage][WARM:]
+def one_by_one(asked: Asked) -> dict[str, Taken]:
+    """The steps of each side, each in a process of its own: it leaves no memory behind."""
+    return {who: apart(alone, asked, who) for who in SIDES}
+
+
+def rows(asked: Asked) -> Generator[Row]:
+    """What each stage of a method costs."""
+    found = (in_turns if asked.device == "cpu" else one_by_one)(asked)
+    own = found["ours"]
+    for stage, of_stage in groupby(own.steps, key=lambda each: each[0]):
+        counted = Taken(steps=list(of_stage))
         yield Row(
-            base=base.source,
-            method=name,
+            base=asked.base,
+            method=asked.method,
             stage=stage,
-            batch=batch,
-            step=median(counted),
-            plain=plain,
-            words=words,
-            peak=peak,
-            plain_peak=others[0][1],
+            step=counted.step,
+            plain=found["plain"].step,
+            words=found["words"].step,
+            prepared=own.prepared,
+            peak=own.peak,
+            plain_peak=found["plain"].peak,
         )
-
-
-def theirs_on(fresh: Callable[[], Base], rank: int, batch: int, words: bool) -> Timed:
-    """Plain steps on a base of their own."""
-    return theirs(fresh(), rank, batch, words)
 
 
 def measured(name: str, base: Base, steps: int) -> dict[str, Any]:
@@ -181,12 +222,12 @@ def cast_of(given: Path, folder: Path, size: int) -> Cast:
     return Cast.load(folder)
 
 
-def base_of(name: str, device: str, precision: str, recompute: bool) -> Base:
-    """A base to be measured, by its name here or anywhere."""
-    if name in PUBLISHED:
-        return published(name, device, precision, recompute)
-    base = Base.load(name, device, precision, recompute)
-    base.precision = precision
+def base_of(asked: Asked) -> Base:
+    """The base to be measured on, by its name here or anywhere."""
+    if asked.base in PUBLISHED:
+        return published(asked.base, asked.device, asked.precision, asked.recompute)
+    base = Base.load(asked.base, asked.device, asked.precision, asked.recompute)
+    base.precision = asked.precision
     return base
 
 
@@ -201,18 +242,28 @@ def main() -> None:
     parser.add_argument("--precision", help="(bf16 on a GPU, else fp32)")
     parser.add_argument("--recompute", action="store_true")
     parser.add_argument("--json", type=Path, help="add the rows to this file, a line each")
-    asked = parser.parse_args()
+    said = parser.parse_args()
     quiet()
-    precision = asked.precision or ("bf16" if asked.device == "cuda" else "fp32")
-    fresh = partial(base_of, asked.base, asked.device, precision, asked.recompute)
-    print(f"{asked.device}, {precision}, {torch.get_num_threads()} threads, {asked.steps} steps")
+    precision = said.precision or ("bf16" if said.device == "cuda" else "fp32")
+    print(f"{said.device}, {precision}, {torch.get_num_threads()} threads, {said.steps} steps")
     print(HEADING)
-    for name in METHODS if asked.methods == "all" else asked.methods.split(","):
-        for row in rows(name, fresh, asked.cast, asked.steps):
-            print(row, flush=True)
-            if asked.json:
-                with asked.json.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(row)) + "\n")
+    for name in METHODS if said.methods == "all" else said.methods.split(","):
+        with TemporaryDirectory() as folder:
+            asked = Asked(
+                base=said.base,
+                device=said.device,
+                precision=precision,
+                recompute=said.recompute,
+                method=name,
+                steps=said.steps,
+                cast=said.cast,
+                out=Path(folder),
+            )
+            for row in rows(asked):
+                print(row, flush=True)
+                if said.json:
+                    with said.json.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(asdict(row)) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Nothing is downloaded. The vocabulary is as large as CLIP's, but of it only letters are known.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import
 )
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from tokenizers.pre_tokenizers import ByteLevel
-from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from groupshot.base import Base, spared
@@ -148,10 +147,14 @@ def scheduler(velocity: bool) -> DDIMScheduler:
     )
 
 
-def pipeline(model: Published) -> Any:
-    """A model's pipeline, its networks where torch makes them."""
+def pipeline(model: Published, device: str) -> Any:
+    """A model's pipeline, its networks made on a device."""
+    with torch.device(device):
+        made = networks(model)
+    for net in made.values():
+        net.requires_grad_(False).eval()
     parts: dict[str, Any] = {
-        **networks(model),
+        **made,
         "tokenizer": letters(),
         "scheduler": scheduler(model.velocity),
         "feature_extractor": None,
@@ -164,13 +167,5 @@ def pipeline(model: Published) -> Any:
 
 def published(name: str, device: str, precision: str, recompute: bool) -> Base:
     """One of PUBLISHED as a base on a device, frozen, its weights as `Base.load` leaves them."""
-    with torch.device(device):
-        pipe = pipeline(PUBLISHED[name])
-    for net in networks_of(pipe):
-        net.requires_grad_(False).eval()
-    return Base(spared(pipe, precision, recompute), Card(), name, precision)
-
-
-def networks_of(pipe: Any) -> Iterator[nn.Module]:
-    """The networks of a pipeline."""
-    return (part for part in pipe.components.values() if isinstance(part, nn.Module))
+    pipe = spared(pipeline(PUBLISHED[name], device), precision, recompute)
+    return Base(pipe, Card(), name, precision)

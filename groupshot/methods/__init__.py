@@ -7,6 +7,7 @@ from groupshot.methods.custom_diffusion import CustomDiffusion
 from groupshot.methods.dreambooth import DreamBooth
 from groupshot.methods.far import FaR
 from groupshot.methods.textual_inversion import TextualInversion
+from groupshot.presets import fitted
 from groupshot.run import Method
 
 METHODS: dict[str, type[Method]] = {
@@ -33,4 +34,5 @@ __all__ = [
     "FaR",
     "Method",
     "TextualInversion",
+    "fitted",
 ]

@@ -1,0 +1,52 @@
+"""Our steps beside plain ones: both run, and the plain ones learn what they should."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+
+from groupshot.base import Base
+from groupshot.benchmarks.pace import WARM, Asked, measured, rows
+from groupshot.benchmarks.plain import NEW, begun
+from groupshot.methods import METHODS
+
+
+def test_each_side_takes_turns_and_a_row_compares_them(world_base_folder, tmp_path):
+    asked = Asked(
+        base=str(world_base_folder),
+        device="cpu",
+        precision="fp32",
+        recompute=False,
+        method="dreambooth",
+        steps=1,
+        cast=Path(),
+        out=tmp_path,
+    )
+    (row,) = rows(asked)
+    assert row.stage == "joint"
+    assert min(row.step, row.plain, row.words) > 0
+    assert "dreambooth" in str(row)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_neither_side_has_priors_and_both_have_a_lora_where_there_can_be_one(base, name):
+    fields = measured(name, base, 3)
+    assert fields.get("priors", 0) == 0
+    assert fields.get("learns", "lora") == fields.get("weights", "lora") == "lora"
+    assert fields["steps"] == 3 + WARM
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_a_plain_step_moves_the_lora_and_with_words_the_newest_rows(base_folder, words):
+    base = Base.load(str(base_folder), device="cpu")
+    base.precision = "fp32"
+    before = copy.deepcopy(base.table.weight)
+    plain = begun(base, 2, 1, words)
+    start = [weight.detach().clone() for weight in plain.learning]
+    plain.step()
+    plain.step()  # in the first the LoRA's B is zero, and its A does not move
+    moved = [not torch.equal(*each) for each in zip(start, plain.learning, strict=True)]
+    assert all(moved)
+    assert torch.equal(base.table.weight[:-NEW], before[:-NEW])
+    assert torch.equal(base.table.weight, before) != words
