@@ -9,7 +9,7 @@ sd15`, `sd21-base`, `sd21` or `sdxl` weights are random, of the published config
 import argparse
 import json
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import groupby, islice
 from pathlib import Path
@@ -76,10 +76,10 @@ class Taken:
     peak: int = 0
     """And in the steps after it."""
 
-    @property
-    def step(self) -> float:
-        """A step's seconds, as a median."""
-        return median(seconds for _, seconds in self.steps[WARM:])
+    def step(self, numbers: Sequence[int]) -> float:
+        """The median of the seconds of some steps; of all, where there are fewer than that."""
+        some = [self.steps[i] for i in numbers if i < len(self.steps)] or self.steps[WARM:]
+        return median(seconds for _, seconds in some)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,15 +184,15 @@ def rows(asked: Asked) -> Generator[Row]:
     """What each stage of a method costs."""
     found = (in_turns if asked.device == "cpu" else one_by_one)(asked)
     own = found["ours"]
-    for stage, of_stage in groupby(own.steps, key=lambda each: each[0]):
-        counted = Taken(steps=list(of_stage))
+    for stage, of_stage in groupby(enumerate(own.steps), key=lambda each: each[1][0]):
+        counted = [number for number, _ in of_stage][WARM:]
         yield Row(
             base=asked.base,
             method=asked.method,
             stage=stage,
-            step=counted.step,
-            plain=found["plain"].step,
-            words=found["words"].step,
+            step=own.step(counted),
+            plain=found["plain"].step(counted),
+            words=found["words"].step(counted),
             prepared=own.prepared,
             peak=own.peak,
             plain_peak=found["plain"].peak,
