@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from groupshot.base.encoders import Encoder, Reader, reader
 from groupshot.base.loading import folder, pipeline, where
+from groupshot.base.shares import Shares
 from groupshot.basefolder import TOYBOX, Card, card
 from groupshot.cast import CALL
 from groupshot.errors import UserError
@@ -51,6 +52,7 @@ class Base:
         self.table: nn.Embedding = self.encoders[0].table
         self.unet: Any = pipe.unet
         self.precision = precision
+        self.shares = Shares()
         self.schedule: Any = DDPMScheduler.from_config(pipe.scheduler.config)
         self._loan: ExitStack | None = None
 
@@ -208,6 +210,10 @@ class Base:
 
     def predicted(self, noisy: Latent, times: Times, text: Text) -> Latent:
         """What the denoiser says of noisy latents: noise or velocity, as `target`."""
+        return self.shares.passed(self._passed, noisy, times, text)
+
+    def _passed(self, noisy: Latent, times: Times, text: Text) -> Latent:
+        """The same, at once and here."""
         with self._lowered(self.precision):
             return self.unet(noisy, times, **self.reader.told(text, self.size)).sample.float()
 
