@@ -69,7 +69,9 @@ class Team:
 
         Whoever waits for others waits here before, so that there is nothing else to wait for.
         """
-        worst = int(self.summed(torch.tensor([state]), dist.ReduceOp.MAX)) if self.size > 1 else state
+        worst = (
+            int(self.summed(torch.tensor([state]), dist.ReduceOp.MAX)) if self.size > 1 else state
+        )
         if worst == ENDED:
             raise Ended(self._said(sentence))
         if worst == SHORT:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
@@ -41,7 +41,8 @@ class Base:
         """Stand on a loaded pipeline; `source` is where it can be loaded from again.
 
         `precision` is how the denoiser computes, "fp32", "bf16" or "fp16"; None, as good as "fp32",
-        until a run has measured whether "bf16" is `faster` here.
+        until a run has measured whether "bf16" is `faster` here. `microbatch` is how many samples
+        learn at once: None for all of a step, "auto" for as many as there is memory for.
         """
         self.pipe = pipe
         self.card = card
@@ -52,6 +53,7 @@ class Base:
         self.table: nn.Embedding = self.encoders[0].table
         self.unet: Any = pipe.unet
         self.precision = precision
+        self.microbatch: int | Literal["auto"] | None = None
         self.shares = Shares()
         self.schedule: Any = DDPMScheduler.from_config(pipe.scheduler.config)
         self._loan: ExitStack | None = None

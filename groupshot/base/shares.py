@@ -60,8 +60,12 @@ class Deal:
         self.team.summed(whole)
         mine = own.view_as(own)
         if mine.requires_grad:
-            mine.register_hook(lambda gradient: gradient * self.team.size)
+            mine.register_hook(self._as_all)
         return torch.cat([whole[: self.own.start], mine, whole[self.own.stop :]])
+
+    def _as_all(self, gradient: Tensor) -> Tensor:
+        """The sum of the same gradient in every process."""
+        return gradient * self.team.size
 
 
 class Shares:
@@ -73,11 +77,13 @@ class Shares:
         self.most: int | None = None
         self.deal = whole(0)
         """That of the last pass."""
+        self.widest = 0
+        """The most samples that have passed at once since the shares were last taken."""
 
     @contextmanager
     def taken(self, team: Team, most: int | None) -> Generator[None]:
         """Deal passes that have a gradient out to a team, at most so many samples at once."""
-        self.team, self.most = team, most
+        self.team, self.most, self.widest = team, most, 0
         try:
             yield
         finally:
@@ -88,6 +94,7 @@ class Shares:
         size = len(batch[0])
         learning = torch.is_grad_enabled()
         self.deal = dealt(size, self.team, self.most) if learning else whole(size)
+        self.widest = max(self.widest, self.deal.widest)
         return self.deal.passed(denoiser, *batch)
 
 

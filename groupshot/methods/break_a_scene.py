@@ -26,7 +26,6 @@ from groupshot.keep import Keep
 from groupshot.losses import localised, masked, prior
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.segmenters import segmenter
-from groupshot.run import Stage
 from groupshot.samples import (
     Batch,
     both_ways,
@@ -38,6 +37,7 @@ from groupshot.samples import (
     union,
     unions,
 )
+from groupshot.stage import Stage
 from groupshot.weights import text_encoder, tokens, unet
 
 Pair = tuple[Batch, Batch]

@@ -32,7 +32,6 @@ from groupshot.losses import denoising, localised, masked, prior
 from groupshot.masks import RULES, Sighting, kept, refined, sightings
 from groupshot.masks.rounds import agreement, remembered
 from groupshot.masks.sightings import photos
-from groupshot.run import Stage
 from groupshot.samples import (
     Batch,
     Samples,
@@ -47,6 +46,7 @@ from groupshot.samples import (
     unions,
 )
 from groupshot.samples.room import check_room
+from groupshot.stage import Stage
 from groupshot.weights import Part, filled, keys_values, text_encoder, tokens, unet
 
 Nouns = Mapping[str, str]

@@ -26,7 +26,6 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import masked_by_area, prior
-from groupshot.run import Stage
 from groupshot.samples import (
     Batch,
     nouns,
@@ -36,6 +35,7 @@ from groupshot.samples import (
     resized_batches,
     shots,
 )
+from groupshot.stage import Stage
 from groupshot.weights import keys_values, tokens
 
 Pair = tuple[Batch, Batch]

@@ -22,8 +22,8 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import denoising, prior
-from groupshot.run import Stage, falling
 from groupshot.samples import Batch, batches, nouns, prior_batches, priors, shots, views
+from groupshot.stage import Stage, falling
 from groupshot.weights import ATTENTION, lora, tokens
 
 Pair = tuple[Batch, Batch]
