@@ -11,7 +11,7 @@ from launched import ended, launch
 from test_methods import quick
 from test_run import Staged, assert_equal, learned, left_at
 
-from groupshot.base.shares import Deal, dealt
+from groupshot.base.shares import dealt
 from groupshot.cli import main
 from groupshot.errors import UserError
 from groupshot.files import load_tensors
