@@ -146,7 +146,7 @@ class Run:
                     steps=stage.steps,
                     losses=losses,
                     seconds=time.monotonic() - began,
-                    note="" if self._most == most else f"little memory: {self._most} at once now",
+                    note="" if self._most == most else out_of_memory(self._most),
                 )
                 try:
                     yield step
@@ -253,6 +253,11 @@ class Run:
             Learned.of(self._learners).save(self.out / runfolder.LEARNED)
             (self.out / runfolder.CHECKPOINT).unlink(missing_ok=True)
         self.team.agree()
+
+
+def out_of_memory(most: int | None) -> str:
+    """What is said of a step that has been made again in smaller pieces."""
+    return f"out of memory, so made again: {most} pictures at a time from here on"
 
 
 def train(

@@ -200,7 +200,7 @@ def test_a_step_that_does_not_fit_is_made_again_in_halves(
     tried = short(monkeypatch, paired_base, 2, backward)
     steps = list(training("break-a-scene", "short", "auto"))
     assert [bool(step.note) for step in steps] == [True] + [False] * (len(steps) - 1)
-    assert "2 at once" in steps[0].note
+    assert "2 pictures at a time" in steps[0].note
     assert tried[0] == 4
     assert set(tried[1:]) == {2}
     assert_equal(learned(tmp_path / "asked"), learned(tmp_path / "short"))
