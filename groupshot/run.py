@@ -27,7 +27,7 @@ from groupshot.pictures import generate
 from groupshot.runfolder import Trained
 from groupshot.samples.room import check_room
 from groupshot.stage import Method, Stage, Step
-from groupshot.team import ALONE, Short, present
+from groupshot.team import ALONE, Ended, Short, present
 from groupshot.weights import Part
 
 LONGEST = 1.0
@@ -168,7 +168,7 @@ class Run:
         try:
             first = next(plan)
             check_room(self.base, self.cast)
-        except Visible:
+        except (Visible, Ended):
             raise
         except UserError:
             if fresh:

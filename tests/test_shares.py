@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+import weakref
 
 import pytest
 import torch
@@ -172,16 +173,22 @@ def test_a_stage_that_says_so_is_not_split(training, tmp_path):
 
 
 def short(monkeypatch, base, room: int, backward: bool = False):
-    """Let there be memory for the activations of only `room` samples; gives all sizes tried."""
-    passed, tried = base._passed, []
+    """Let there be memory for the activations of only `room` samples; gives all sizes tried.
+
+    What failed must be gone when it is tried again.
+    """
+    passed, tried, failed = base._passed, [], []
 
     def full(_):
         raise torch.OutOfMemoryError
 
     def tight(noisy, times, text):
+        assert all(there() is None for there in failed)
         guess = passed(noisy, times, text)
         if torch.is_grad_enabled():
             tried.append(len(noisy))
+            if len(noisy) > room:
+                failed.append(weakref.ref(guess))
             if len(noisy) > room and not backward:
                 full(None)
             if len(noisy) > room:
