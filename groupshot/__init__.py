@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from groupshot.errors import UserError as UserError
     from groupshot.pictures import generate as generate
     from groupshot.run import Run as Run
-    from groupshot.run import Step as Step
     from groupshot.run import train as train
     from groupshot.runfolder import Trained as Trained
     from groupshot.scores.evaluation import Evaluation as Evaluation
     from groupshot.scores.evaluation import evaluate as evaluate
+    from groupshot.stage import Step as Step
 
 HOMES = {
     "Base": "groupshot.base",
     "Cast": "groupshot.cast",
     "Evaluation": "groupshot.scores.evaluation",
     "Run": "groupshot.run",
-    "Step": "groupshot.run",
+    "Step": "groupshot.stage",
     "Trained": "groupshot.runfolder",
     "UserError": "groupshot.errors",
     "evaluate": "groupshot.scores.evaluation",

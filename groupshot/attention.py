@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from groupshot.base import Base
+from groupshot.base.shares import Shares
 from groupshot.errors import UserError
-from groupshot.shapes import CrossMap, Ids, Keys, Marks, Positions, Queries, Shares
+from groupshot.shapes import CrossMap, Ids, Keys, Looks, Marks, Positions, Queries
 
 PLACES = ("down", "mid", "up")
 """The sections of a U-Net, from its input to its output."""
@@ -46,12 +47,14 @@ class Enough(Exception):
 class Record:
     """What the tapped layers asked and were offered in the last pass of a denoiser."""
 
-    def __init__(self, taps: dict[int, list[Layer]]) -> None:
-        """Nothing yet; `taps` are the layers of each resolution."""
+    def __init__(self, taps: dict[int, list[Layer]], shares: Shares) -> None:
+        """Nothing yet; `taps` are the layers of each resolution, `shares` the denoiser's."""
         self._taps = taps
+        self._shares = shares
+        self._deal = shares.deal
         self._latent: tuple[int, int] = (0, 0)
-        self._queries: dict[Layer, Tensor] = {}
-        self._keys: dict[Layer, Tensor] = {}
+        self._queries: dict[Layer, list[Tensor]] = {}
+        self._keys: dict[Layer, list[Tensor]] = {}
 
     def maps(self, positions: Positions, resolution: int) -> CrossMap:
         """How much each place attends to each phrase: the mean of all heads and tapped layers.
@@ -62,16 +65,19 @@ class Record:
         """
         layers = self._taps[resolution]
         height, width = (math.ceil(side / layers[0].shrink) for side in self._latent)
-        shares = [self._shares(layer, positions) for layer in layers]
-        return torch.stack(shares).mean(0).unflatten(-1, (height, width))
+        maps = [
+            torch.stack([self._looks(layer, i, positions[piece]) for layer in layers]).mean(0)
+            for i, piece in enumerate(self._deal.pieces)
+        ]
+        return self._deal.gathered(torch.cat(maps).unflatten(-1, (height, width)))
 
-    def _shares(self, layer: Layer, positions: Positions) -> Shares:
+    def _looks(self, layer: Layer, piece: int, positions: Positions) -> Looks:
         """What one layer gives each phrase, keeping nothing for the way back but what it has."""
         own = layer.attention
         return checkpoint(
             attended,
-            self._queries[layer],
-            self._keys[layer],
+            self._queries[layer][piece],
+            self._keys[layer][piece],
             positions,
             own.heads,
             own.scale,
@@ -103,16 +109,20 @@ class Record:
             yield
 
     def _begin(self, unet: nn.Module, inputs: tuple[Any, ...]) -> None:
-        """Remember the size of a pass's latents."""
+        """Remember the size of a pass's latents; forget what was held of the pass before."""
+        if self._deal is not self._shares.deal:
+            self._deal = self._shares.deal
+            self._queries.clear()
+            self._keys.clear()
         height, width = inputs[0].shape[-2:]
         self._latent = (height, width)
 
 
-def holding(held: dict[Layer, Tensor], layer: Layer) -> Callable[..., None]:
-    """A hook that holds what a module gives."""
+def holding(held: dict[Layer, list[Tensor]], layer: Layer) -> Callable[..., None]:
+    """A hook that holds what a module gives for each piece of a batch."""
 
     def hold(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        held[layer] = output
+        held.setdefault(layer, []).append(output)
 
     return hold
 
@@ -122,7 +132,7 @@ def enough(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
     raise Enough
 
 
-def attended(query: Queries, key: Keys, positions: Positions, heads: int, scale: float) -> Shares:
+def attended(query: Queries, key: Keys, positions: Positions, heads: int, scale: float) -> Looks:
     """The probabilities of attention, summed over each phrase's positions, the mean of the heads.
 
     Computed in full precision, whatever the queries and keys were computed in.
@@ -151,7 +161,8 @@ def recorded(
             f"The base has no cross-attention at {listed(missing)} in {', '.join(places)}: "
             f"choose from {listed(found)}."
         )
-    record = Record({resolution: found[resolution] for resolution in resolutions})
+    taps = {resolution: found[resolution] for resolution in resolutions}
+    record = Record(taps, base.shares)
     with record.listening(base.unet):
         yield record
 

@@ -142,6 +142,12 @@ def _learns(train: argparse.ArgumentParser) -> None:
         default="adamw",
         help="adamw8bit takes less memory, and `pip install 'groupshot[8bit]'` (adamw)",
     )
+    train.add_argument(
+        "--microbatch",
+        metavar="N|auto",
+        type=_microbatch,
+        help="take a step's batch N samples at a time; auto: as many as there is memory for (all)",
+    )
     train.add_argument("--seed", metavar="N", type=int, default=0, help="of every draw (0)")
     train.add_argument("--resume", action="store_true", help="go on where --out was left")
     _sets(train)
@@ -235,6 +241,11 @@ def _count(text: str) -> int:
     return number
 
 
+def _microbatch(text: str) -> int | str:
+    """Read a number of samples, or leave it to the memory."""
+    return text if text == "auto" else _count(text)
+
+
 def _seed(text: str) -> int:
     """Read a seed of the world's; they begin at 0."""
     number = int(text)
@@ -244,5 +255,6 @@ def _seed(text: str) -> int:
 
 
 def _said(line: str, code: int) -> int:
-    print(line, file=sys.stderr)
+    if os.environ.get("RANK", "0") == "0":  # of several processes only the first
+        print(line, file=sys.stderr)
     return code

@@ -36,21 +36,29 @@ from groupshot.pictures import drawn
 from groupshot.presets import fitted
 from groupshot.previews import COMPOSITES, Fusing, previewed
 from groupshot.progress import watched
-from groupshot.run import Method, Run
+from groupshot.run import Run
 from groupshot.runfolder import RECORD, Trained, read
 from groupshot.scores.evaluation import FULL, QUICK
 from groupshot.scores.evaluation import evaluate as evaluated
 from groupshot.scores.prior import fingerprint
+from groupshot.stage import Method
 from groupshot.strips import recalled
+from groupshot.team import gathered
 
 
 def train(options: Namespace) -> int:
+    """Learn a cast, together with all processes that were launched to."""
+    with gathered():
+        return learn(options)
+
+
+def learn(options: Namespace) -> int:
     """Learn a cast; with --json every step is a line, and the last names the run."""
     method = chosen(options.method, options.set)
     (check_writable if options.resume else check_free)(options.out)
     cast = Cast.load(options.cast)
     base = Base.load(options.base, precision=options.precision, recompute=options.recompute)
-    base.optimiser = options.optimiser
+    base.optimiser, base.microbatch = options.optimiser, options.microbatch
     run = Run(
         cast,
         method=method(base),

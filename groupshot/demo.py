@@ -15,8 +15,9 @@ from groupshot.folders import check_writable, filled
 from groupshot.pictures import generate
 from groupshot.progress import watched
 from groupshot.report import Row, sheet
-from groupshot.run import Method, Run
+from groupshot.run import Run
 from groupshot.scores import evaluated, truth_of
+from groupshot.stage import Method
 from groupshot.toybox.reader import Reader
 
 ALONE = (

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from groupshot.files import load_tensors, save_tensors
+from groupshot.team import ALONE, Team
 
 Kept = dict[str, Tensor]
 """A value that can be kept: tensors by name."""
@@ -22,18 +23,23 @@ def seeded(seed: int, *names: str | int) -> torch.Generator:
 class Keep:
     """`keep(name, make)` gives what `make` gave the first time, also after an interruption."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        """Keep values as `folder`/NAME.safetensors; draw them from generators under `seed`."""
+    def __init__(self, folder: Path, seed: int, team: Team = ALONE) -> None:
+        """Keep values as `folder`/NAME.safetensors; draw them from generators under `seed`.
+
+        The leader of a team makes what all of it reads.
+        """
         self.folder = folder
         self.seed = seed
+        self.team = team
         self.names: set[str] = set()
 
     def __call__(self, name: str, make: Callable[[torch.Generator], Kept]) -> Kept:
         """`make(generator)`, on the CPU; each name may be kept once in a plan."""
         generator = self.seeded(name)
         file = self.folder / f"{name}.safetensors"
-        if not file.is_file():
+        if self.team.leads and not file.is_file():
             save_tensors(file, make(generator))
+        self.team.agree()
         return load_tensors(file)[0]
 
     def seeded(self, name: str) -> torch.Generator:

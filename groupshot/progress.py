@@ -1,12 +1,13 @@
 """Long work, watched on stderr: a bar with the time that is left."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
 
 from tqdm import tqdm
 
-from groupshot.run import Step
+from groupshot.stage import Step
 
 
 def watched(run: Iterable[Step]) -> Iterator[Step]:
@@ -17,4 +18,6 @@ def watched(run: Iterable[Step]) -> Iterator[Step]:
                 bar.total = step.steps
                 bar.set_postfix(loss=f"{sum(step.losses.values()):.4f}", refresh=False)
                 bar.update(step.number - bar.n)
+                if step.note:
+                    bar.write(f"{step.stage}, step {step.number}: {step.note}", file=sys.stderr)
                 yield step

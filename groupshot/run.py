@@ -4,15 +4,15 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any
 
 import torch
 from PIL.Image import Image as Picture
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from groupshot import checkpoint, runfolder
@@ -28,70 +28,15 @@ from groupshot.pictures import generate
 from groupshot.presets import fitted
 from groupshot.runfolder import Trained
 from groupshot.samples.room import check_room
+from groupshot.stage import Method, Stage, Step
+from groupshot.team import ALONE, Ended, Short, present
 from groupshot.weights import Part
-
-B = TypeVar("B")
 
 LONGEST = 1.0
 """Norm that gradients are clipped to, as in every code of `papers.md`."""
 
 EVERY = 50
 """Steps from one checkpoint to the next."""
-
-
-def constant(progress: float) -> float:
-    """The same learning rate from the beginning (progress 0) to the end (1)."""
-    return 1.0
-
-
-def falling(progress: float) -> float:
-    """A learning rate that falls in a straight line to a tenth."""
-    return 1.0 - 0.9 * progress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage(Generic[B]):
-    """Steps of gradient descent on one loss: what learns how fast, from what, for how long."""
-
-    name: str
-    """Unique in its plan: every draw of the stage is seeded by it."""
-    train: Mapping[Part, float]
-    """What learns, and its learning rate; a part that learned before goes on where it was."""
-    samples: Callable[[int, torch.Generator], B]
-    """The batch of a step."""
-    loss: Callable[[B, torch.Generator], dict[str, Tensor]]
-    """The terms of the loss by name; what is minimised is their sum."""
-    steps: int
-    schedule: Callable[[float], float] = constant
-    """What the learning rates are multiplied by, from progress 0 to 1."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What is interesting about a step that has been made."""
-
-    stage: str
-    number: int
-    """From 1 to `steps`."""
-    steps: int
-    losses: dict[str, float]
-    seconds: float
-    """Since the run was begun or resumed."""
-
-
-@runtime_checkable
-class Method(Protocol):
-    """A paper: a frozen dataclass of JSON values, whose plan yields the stages to optimise."""
-
-    name: ClassVar[str]
-
-    def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Any]]:
-        """Yield stages; what follows a `yield` runs when that stage has been optimised.
-
-        On resume finished stages are passed over. So whatever is costly, or reads weights between
-        two stages, stands in a `keep`.
-        """
-        ...
 
 
 class Run:
@@ -116,17 +61,21 @@ class Run:
         """
         self.cast = cast
         self.out = Path(out)
-        before = runfolder.begun(self.out, resume)
+        self.team = present()
+        before = self.team.led(lambda: runfolder.begun(self.out, resume))
         self.base = Base.load(base) if isinstance(base, str) else base
         self.method: Method = fitted(method, self.base) if isinstance(method, type) else method
         if self.base.lexicon:
             check_nouns(cast, self.base.lexicon)
         fields = json.loads(json.dumps(asdict(self.method)))  # type: ignore[call-overload]
-        self.record = runfolder.record(cast, self.base, self.method.name, fields, seed)
+        self.record = self.team.led(
+            lambda: runfolder.record(cast, self.base, self.method.name, fields, seed)
+        )
         self._optimiser = OPTIMISERS[self.base.optimiser](self.base.device)
         if before is not None:
-            runfolder.check_same(self.out, before, self.record)
-            self.record = before
+            self.record = runfolder.resumed(self.out, before, self.record)
+        asked = self.record["microbatch"]
+        self._most: int | None = None if asked == "auto" else asked
         self._learners: dict[Part, Optimizer] = {}
         self._live = False
 
@@ -142,7 +91,8 @@ class Run:
         """
         if self.finished:
             return
-        with runfolder.locked(self.out), self._settled(), self.base.borrowed():
+        lock = runfolder.locked(self.out) if self.team.leads else nullcontext()
+        with lock, self._settled(), self.base.borrowed():
             self._live = True
             try:
                 began = time.monotonic()
@@ -192,7 +142,7 @@ class Run:
             first = saved.place.step if goal else 0
             goal = ""
             for number in range(first + 1, stage.steps + 1):
-                losses = self._step(stage, number)
+                most, losses = self._most, self._step(stage, number)
                 if number % EVERY == 0 or number == stage.steps:
                     self._save(stage, number)
                 step = Step(
@@ -201,6 +151,7 @@ class Run:
                     steps=stage.steps,
                     losses=losses,
                     seconds=time.monotonic() - began,
+                    note="" if self._most == most else out_of_memory(self._most),
                 )
                 try:
                     yield step
@@ -213,14 +164,16 @@ class Run:
 
         Or if there is something in it to look at.
         """
-        sweep(self.out)
-        fresh = not (self.out / runfolder.RECORD).is_file()
-        save_json(self.out / runfolder.RECORD, self.record)
-        plan = self.method.plan(self.base, self.cast, Keep(self.out / "kept", self.record["seed"]))
+        fresh = self.team.leads and not (self.out / runfolder.RECORD).is_file()
+        if self.team.leads:
+            sweep(self.out)
+            save_json(self.out / runfolder.RECORD, self.record)
+        keep = Keep(self.out / "kept", self.record["seed"], self.team)
+        plan = self.method.plan(self.base, self.cast, keep)
         try:
             first = next(plan)
             check_room(self.base, self.cast)
-        except Visible:
+        except (Visible, Ended):
             raise
         except UserError:
             if fresh:
@@ -242,16 +195,11 @@ class Run:
 
     def _step(self, stage: Stage[Any], number: int) -> dict[str, float]:
         """One step of gradient descent: its chance is its own, its losses are given."""
-        generator = seeded(self.record["seed"], stage.name, number)
-        terms = stage.loss(stage.samples(number - 1, generator), generator)
-        losses = {name: term.item() for name, term in terms.items()}
-        if not all(map(math.isfinite, losses.values())):
-            raise UserError(f"The loss of {stage.name} is {losses} at step {number}: learn slower.")
-        scale = self.base.scale
-        (scale * torch.stack(list(terms.values())).sum()).backward()
+        losses = self._fitted(stage, number)
         learning = [tensor for part in stage.train for tensor in part.tensors.values()]
+        self.team.average(learning)
         for gradient in (tensor.grad for tensor in learning if tensor.grad is not None):
-            gradient /= scale
+            gradient /= self.base.scale
         norm = nn.utils.clip_grad_norm_(learning, LONGEST)
         if not norm.isfinite():
             raise UserError(f"{stage.name} has no finite gradient at step {number}: learn slower.")
@@ -263,15 +211,58 @@ class Run:
             optimiser.zero_grad()
         return losses
 
+    def _fitted(self, stage: Stage[Any], number: int) -> dict[str, float]:
+        """Losses and gradients of a step; where memory is short of it, in smaller pieces."""
+        while True:
+            with suppress(Short):
+                return self._felt(stage, number)
+            self._most = self._halved(stage)
+            for optimiser in self._learners.values():
+                optimiser.zero_grad()
+            torch.cuda.empty_cache()
+
+    def _felt(self, stage: Stage[Any], number: int) -> dict[str, float]:
+        """Losses of a step, its gradients left in the weights; Short if there is no memory."""
+        generator = seeded(self.record["seed"], stage.name, number)
+        shares = (ALONE, None) if stage.whole else (self.team, self._most)
+        with self.team.trying():
+            batch = stage.samples(number - 1, generator)
+            with self.base.shares.taken(*shares):
+                terms = stage.loss(batch, generator)
+            losses = {name: term.item() for name, term in terms.items()}
+            if not all(map(math.isfinite, losses.values())):
+                said = f"The loss of {stage.name} is {losses} at step {number}"
+                raise UserError(f"{said}: learn slower.")
+            (self.base.scale * torch.stack(list(terms.values())).sum()).backward()
+        return losses
+
+    def _halved(self, stage: Stage[Any]) -> int:
+        """Half of what has been too much at once; a UserError if nobody asked, or one is."""
+        widest = self.base.shares.widest
+        if self.record["microbatch"] != "auto":
+            raise UserError(f"{stage.name} needs more memory than there is: try --microbatch auto.")
+        if stage.whole or widest < 2:
+            raise UserError(f"{stage.name} needs more memory than there is, even bit by bit.")
+        return math.ceil(widest / 2)
+
     def _save(self, stage: Stage[Any], number: int) -> None:
+        if not self.team.leads:
+            return
         place = Place(stage=stage.name, step=number)
         checkpoint.save(self.out / runfolder.CHECKPOINT, place, self._learners)
 
     def _finish(self, seconds: float) -> None:
         """Leave what was learned, and nothing that only a resumption would need."""
-        save_json(self.out / runfolder.RECORD, self.record | {"seconds": round(seconds, 1)})
-        Learned.of(self._learners).save(self.out / runfolder.LEARNED)
-        (self.out / runfolder.CHECKPOINT).unlink(missing_ok=True)
+        if self.team.leads:
+            save_json(self.out / runfolder.RECORD, self.record | {"seconds": round(seconds, 1)})
+            Learned.of(self._learners).save(self.out / runfolder.LEARNED)
+            (self.out / runfolder.CHECKPOINT).unlink(missing_ok=True)
+        self.team.agree()
+
+
+def out_of_memory(most: int | None) -> str:
+    """What is said of a step that has been made again in smaller pieces."""
+    return f"out of memory, so made again: {most} pictures at a time from here on"
 
 
 def train(

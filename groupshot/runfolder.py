@@ -19,6 +19,7 @@ from groupshot.errors import UserError
 from groupshot.files import is_draft, load_json
 from groupshot.learned import Learned
 from groupshot.pictures import generate
+from groupshot.team import present
 
 RECORD = "run.json"
 LEARNED = "learned.safetensors"
@@ -49,6 +50,8 @@ def record(cast: Cast, base: Base, method: str, fields: Record, seed: int) -> Re
         "weights": base.stored,
         "optimiser": base.optimiser,
         "device": base.device.type,
+        "microbatch": base.microbatch,
+        "processes": present().size,
         "versions": {library: version(library) for library in LIBRARIES},
     }
 
@@ -113,6 +116,12 @@ def check_same(folder: Path, before: Record, now: Record) -> None:
                 f"{folder} was begun with {key} {old}, not {new}: "
                 "resume it as it was, or choose another --out."
             )
+
+
+def resumed(folder: Path, before: Record, now: Record) -> Record:
+    """The record of a run that goes on: as it was, but for the microbatch where one is given."""
+    check_same(folder, before, now)
+    return before | {"microbatch": now["microbatch"] or before.get("microbatch")}
 
 
 def unmoved(value: Any) -> Any:

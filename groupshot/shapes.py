@@ -37,7 +37,7 @@ Queries = Float[Tensor, "b x d"]
 Keys = Float[Tensor, "b n d"]
 """What each of n positions of a prompt is known by, all heads side by side."""
 
-Shares = Float[Tensor, "b k x"]
+Looks = Float[Tensor, "b k x"]
 """A CrossMap with all x places of the picture in a row."""
 
 Text = Float[Tensor, "b n d"]

@@ -30,10 +30,10 @@ from groupshot.cli import main
 from groupshot.errors import UserError
 from groupshot.keep import Keep
 from groupshot.methods import METHODS, DreamBooth
-from groupshot.run import Stage
 from groupshot.scores import scenes
 from groupshot.scores.asks import Drawn, asks
 from groupshot.scores.evaluation import Amount, Panel
+from groupshot.stage import Stage
 from groupshot.toybox.troupes import ACROSS, ONE_STYLE, entangled
 
 TINY = Amount(each=1, prior=2)

@@ -8,11 +8,12 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "groupshot"
 LADDER = (
     ["errors", "files", "photo", "castfile", "cast", "shapes", "toybox"]  # the world
-    + ["basefolder", "base"]  # the model
+    + ["team", "basefolder", "base"]  # the model
     + ["keep", "attention", "crf", "masks", "samples", "estep"]  # the vocabulary of the papers
     + ["clip", "confusion"]
     + ["recipes", "weights", "losses", "learned", "optimisers"]
-    + ["pictures", "runfolder", "checkpoint", "presets", "run", "scores", "export"]  # the engine
+    + ["pictures", "runfolder", "checkpoint", "stage", "presets", "run"]
+    + ["scores", "export"]  # the engine
     + ["methods"]  # the papers
     + ["folders", "fields", "cards", "progress", "report", "demo", "doctor", "bench"]  # the doors
     + ["overlays", "strips", "previews", "benchmarks", "commands", "cli", "ui", "__init__"]

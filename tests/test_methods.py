@@ -16,7 +16,8 @@ from test_run import assert_equal, learned, left_at
 from groupshot.errors import UserError
 from groupshot.files import load_tensors
 from groupshot.methods import METHODS
-from groupshot.run import Method, Run
+from groupshot.run import Run
+from groupshot.stage import Method
 
 QUICK = {
     "steps": 2,

@@ -13,8 +13,9 @@ from groupshot.cast import Cast
 from groupshot.errors import UserError
 from groupshot.files import load_tensors
 from groupshot.keep import Keep, seeded
-from groupshot.run import Run, Stage, train
+from groupshot.run import Run, train
 from groupshot.runfolder import Trained
+from groupshot.stage import Stage
 from groupshot.weights import ATTENTION, lora, tokens
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from groupshot.base.encoders import Encoder, Reader, reader
 from groupshot.base.loading import folder, pipeline, where
 from groupshot.base.memory import HALVES, spared
+from groupshot.base.shares import Shares
 from groupshot.basefolder import TOYBOX, Card, card
 from groupshot.cast import CALL
 from groupshot.errors import UserError
@@ -39,7 +40,8 @@ class Base:
 
         `precision` is how the denoiser computes, "fp32", "bf16" or "fp16"; None, as good as "fp32",
         until a run has measured whether "bf16" is `faster` here. `optimiser` names what runs learn
-        with here.
+        with here; `microbatch` is how many samples learn at once: None for all of a step, "auto"
+        for as many as there is memory for.
         """
         self.pipe = pipe
         self.card = card
@@ -51,6 +53,8 @@ class Base:
         self.unet: Any = pipe.unet
         self.precision = precision
         self.optimiser = "adamw"
+        self.microbatch: int | Literal["auto"] | None = None
+        self.shares = Shares()
         self.schedule: Any = DDPMScheduler.from_config(pipe.scheduler.config)
         self._loan: ExitStack | None = None
 
@@ -210,6 +214,10 @@ class Base:
 
     def predicted(self, noisy: Latent, times: Times, text: Text) -> Latent:
         """What the denoiser says of noisy latents: noise or velocity, as `target`."""
+        return self.shares.passed(self._passed, noisy, times, text)
+
+    def _passed(self, noisy: Latent, times: Times, text: Text) -> Latent:
+        """The same, at once and here."""
         with self.lowered(self.precision):
             return self.unet(noisy, times, **self.reader.told(text, self.size)).sample.float()
 

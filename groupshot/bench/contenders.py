@@ -10,7 +10,7 @@ from typing import Any
 from groupshot.errors import UserError
 from groupshot.fields import overrides
 from groupshot.methods import METHODS
-from groupshot.run import Method
+from groupshot.stage import Method
 
 WORLD, WORDS = "world", "words"
 """Pictures drawn by the world; and by the base, told all about everyone but the marks."""

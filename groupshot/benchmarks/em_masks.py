@@ -23,8 +23,9 @@ from groupshot.files import load_json, load_tensors, save_json, written
 from groupshot.keep import Kept, seeded
 from groupshot.masks.rounds import rounds
 from groupshot.methods import ConceptDrivenEM
-from groupshot.run import Run, Step
+from groupshot.run import Run
 from groupshot.scores.masks import overlap, true_mask
+from groupshot.stage import Step
 
 Shares = dict[str, float]
 """A concept's mean IoU over its photos, by name."""

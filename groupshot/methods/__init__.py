@@ -8,7 +8,7 @@ from groupshot.methods.dreambooth import DreamBooth
 from groupshot.methods.far import FaR
 from groupshot.methods.textual_inversion import TextualInversion
 from groupshot.presets import fitted
-from groupshot.run import Method
+from groupshot.stage import Method
 
 METHODS: dict[str, type[Method]] = {
     method.name: method

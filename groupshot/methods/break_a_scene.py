@@ -27,7 +27,6 @@ from groupshot.losses import localised, masked, prior
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.segmenters import segmenter
 from groupshot.presets import per_base
-from groupshot.run import Stage
 from groupshot.samples import (
     Batch,
     both_ways,
@@ -39,6 +38,7 @@ from groupshot.samples import (
     union,
     unions,
 )
+from groupshot.stage import Stage
 from groupshot.weights import SETS, tokens
 
 Pair = tuple[Batch, Batch]

@@ -35,7 +35,6 @@ from groupshot.masks import kept, restored, sightings
 from groupshot.masks.partings import parting, usual
 from groupshot.masks.segmenters import segmenter
 from groupshot.presets import per_base
-from groupshot.run import Stage, falling
 from groupshot.samples import (
     Batch,
     Collage,
@@ -57,6 +56,7 @@ from groupshot.samples import (
     wholes,
 )
 from groupshot.shapes import HardMask
+from groupshot.stage import Stage, falling
 from groupshot.weights import ATTENTION, Part, copied_tokens, lora, text_encoder
 
 COMMON = (

@@ -33,7 +33,6 @@ from groupshot.masks import RULES, Sighting, kept, refined, sightings
 from groupshot.masks.rounds import agreement, remembered
 from groupshot.masks.sightings import photos
 from groupshot.presets import per_base
-from groupshot.run import Stage
 from groupshot.samples import (
     Batch,
     Samples,
@@ -48,6 +47,7 @@ from groupshot.samples import (
     unions,
 )
 from groupshot.samples.room import check_room
+from groupshot.stage import Stage
 from groupshot.weights import SETS, Part, filled, tokens
 
 Nouns = Mapping[str, str]

@@ -27,7 +27,6 @@ from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import masked_by_area, prior
 from groupshot.presets import per_base
-from groupshot.run import Stage
 from groupshot.samples import (
     Batch,
     nouns,
@@ -37,6 +36,7 @@ from groupshot.samples import (
     resized_batches,
     shots,
 )
+from groupshot.stage import Stage
 from groupshot.weights import keys_values, tokens
 
 Pair = tuple[Batch, Batch]

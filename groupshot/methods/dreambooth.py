@@ -23,8 +23,8 @@ from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import denoising, prior
 from groupshot.presets import per_base
-from groupshot.run import Stage, falling
 from groupshot.samples import Batch, batches, nouns, prior_batches, priors, shots, views
+from groupshot.stage import Stage, falling
 from groupshot.weights import ATTENTION, lora, tokens
 
 Pair = tuple[Batch, Batch]

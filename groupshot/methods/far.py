@@ -29,7 +29,6 @@ from groupshot.losses import FORMULAS, masked_by_area, prior
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.segmenters import segmenter
 from groupshot.presets import per_base
-from groupshot.run import Stage
 from groupshot.samples import (
     Batch,
     Rules,
@@ -47,6 +46,7 @@ from groupshot.samples.fusion import Draw, Fusion, Mixture, either, photo_draw, 
 from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.strangers import Stranger, asked, found, strangers
 from groupshot.shapes import Latent, Text
+from groupshot.stage import Stage
 from groupshot.weights import ATTENTION, Part, keys_values, lora, tokens
 
 Pair = tuple[Batch, Batch]

@@ -21,8 +21,8 @@ from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import denoising
 from groupshot.presets import per_base
-from groupshot.run import Stage
 from groupshot.samples import Batch, batches, shots, views
+from groupshot.stage import Stage
 from groupshot.weights import tokens
 
 
