@@ -46,7 +46,7 @@ def test_its_pictures_are_there():
 def test_your_own_subjects_from_photos_to_a_picture_by_plain_diffusers(
     request, kind, tmp_path, monkeypatch
 ):
-    """Word for word but for the base, a miniature, and for how long it learns."""
+    """Word for word but for the base, a miniature, how long it learns, and in full precision."""
     base = request.getfixturevalue(kind)
     monkeypatch.chdir(tmp_path)
     tree, commands = re.findall(
@@ -58,7 +58,7 @@ def test_your_own_subjects_from_photos_to_a_picture_by_plain_diffusers(
     train, *others = commands.strip().splitlines()
     published = "stable-diffusion-v1-5/stable-diffusion-v1-5"
     assert published in train
-    quick = " --set steps=2 batch=1 crops=1 priors=1 prior_batch=1"
+    quick = " --precision fp32 --set steps=2 batch=1 crops=1 priors=1 prior_batch=1"
     for line in (train.replace(published, base.source) + quick, *others):
         program, *words = shlex.split(line)
         assert program == "groupshot"
