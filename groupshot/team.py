@@ -4,6 +4,7 @@
 """
 
 import os
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ WELL, SHORT, ENDED = range(3)
 
 PATIENCE = timedelta(days=7)
 """How long a process waits for a living one: the leader may have much to draw."""
+
+
+LAST_WORDS = 1.0
+"""Seconds that the leader has to speak, since launchers end all others when the first has ended."""
 
 
 class Short(Exception):
@@ -122,11 +127,12 @@ def gathered() -> Generator[Team]:
         yield ALONE
         return
     begin()
-    team = present()
+    team, failed = present(), True
     try:
         with silent(team):
             yield team
         team.agree()
+        failed = False
     except Ended:
         raise
     except Exception as trouble:
@@ -135,6 +141,8 @@ def gathered() -> Generator[Team]:
         raise
     finally:
         dist.destroy_process_group()
+        if failed and not team.leads:
+            time.sleep(LAST_WORDS)
 
 
 def begin() -> None:
