@@ -282,7 +282,7 @@ def test_only_the_leader_writes(training, tmp_path, monkeypatch):
 def typed(paired_base, two_cats, tmp_path, monkeypatch):
     """Does what somebody types, in two processes; gives how they end, and what each says."""
     monkeypatch.setattr("groupshot.commands.Base.load", lambda *_, **__: paired_base)
-    monkeypatch.setattr("groupshot.commands.built", lambda name, _: quick(name))
+    monkeypatch.setattr("groupshot.commands.chosen", lambda name, _: lambda _: quick(name))
 
     def run(*options, change=lambda rank: None):
         words = ["train", two_cats.folder, "--method", "break-a-scene", "--out", tmp_path / "run"]

@@ -35,7 +35,7 @@ INDEX: dict[str, Any] = {
 }
 """What `model_index.json` says; the text projection stands beside it."""
 
-CARD = {"steps": 30, "guidance": 3.0, "segmenter": "toybox"}
+CARD = {"steps": 20, "guidance": 2.5, "segmenter": "toybox"}
 """How the base is best sampled, and who finds subjects in its world (see `basefolder.Card`)."""
 
 
