@@ -211,6 +211,7 @@ def _compares(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--seeds", metavar="N", type=_count, default=1, help="trainings of each (1)")
     bench.add_argument("--base", metavar="NAME|FOLDER", default="toybox", help="(toybox)")
     bench.add_argument("--quick", action="store_true", help="two methods, one cast, few pictures")
+    bench.add_argument("--jobs", metavar="N", type=_count, default=1, help="cells at once (1)")
     bench.add_argument(
         "--out", metavar="DIR", type=Path, required=True, help="where to: a folder goes on"
     )

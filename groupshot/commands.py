@@ -142,7 +142,7 @@ def bench(options: Namespace) -> int:
     )
     weights = fingerprint(options.base)
     terms = Terms(base=options.base, weights=weights, amount=QUICK if few else FULL)
-    lines = benched(plan, terms, options.out)
+    lines = benched(plan, terms, options.out, options.jobs)
     table, page = options.out / TABLE, options.out / PAGE
     document = {"table": str(table), "page": str(page), "cells": lines}
     show(options, document, [table.read_text(encoding="utf-8"), f"look at {page}"])

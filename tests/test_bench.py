@@ -5,7 +5,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +23,7 @@ from groupshot.bench.chart import chart
 from groupshot.bench.contenders import BASELINES, CEILINGS, Contender, contenders
 from groupshot.bench.figures import Figure, difference, figure
 from groupshot.bench.markdown import document, written
-from groupshot.bench.processes import apart, peak_mb
+from groupshot.bench.processes import Processes, apart, peak_mb
 from groupshot.bench.sections import sections
 from groupshot.bench.suites import cast_in, suites
 from groupshot.cast import Cast
@@ -57,6 +58,7 @@ def line(of: Cell, all_right: float = 0.5, **changed: object) -> Line:
         "asked": {"two": marks},
         "precision": "fp32",
         "all_seconds": 60.0,
+        "jobs": 1,
     }
     return of.line | scores | {"steps": 300} | TERMS.line | beside | changed
 
@@ -225,6 +227,16 @@ def test_a_process_that_is_ended_is_told_of():
         apart(os.abort)
 
 
+def test_several_are_at_work_until_the_block_is_left():
+    with Processes[str]() as processes:
+        for key, seconds in {"slow": 60, "quick": 0}.items():
+            processes.start(key, time.sleep, seconds)
+        assert processes.ended() == ("quick", None)
+        assert processes.keys == ["slow"]
+        (slow,) = psutil.Process().children()[-1:]
+    assert not slow.is_running()
+
+
 def test_a_process_that_fails_has_told_why(capfd):
     with pytest.raises(RuntimeError, match="stands above"):
         apart(os.listdir, "/nowhere")
@@ -254,19 +266,47 @@ def test_a_cell_ends_with_the_bench_that_is_killed(tmp_path):
 # going on
 
 
+class Here(Processes[Cell]):
+    """Calls that are done in this process, each when it is asked for."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Cell, Callable[[], Line]]] = []
+
+    def __exit__(self, *_: object) -> None:
+        self.calls.clear()
+
+    @property
+    def keys(self) -> list[Cell]:
+        return [key for key, _ in self.calls]
+
+    def start(self, key: Cell, task: Callable[..., Line], *args: object) -> None:
+        self.calls.append((key, lambda: task(*args)))
+
+    def ended(self) -> tuple[Cell, Line]:
+        key, call = self.calls.pop()
+        return key, call()
+
+
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other process."""
+    monkeypatch.setattr(work, "Processes", Here)
+    monkeypatch.setattr(work, "apart", lambda task, *args: task(*args))
+
+
+@pytest.fixture
+def made(here, monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     """The cells that are made, without making them: each has a line, and a file in its folder."""
     done: list[Cell] = []
 
-    def pretended(of: Cell, terms: Terms, out: Path) -> Line:
+    def pretended(of: Cell, terms: Terms, out: Path, jobs: int) -> Line:
         done.append(of)
-        told = line(of, **terms.line, precision=terms.precision or "bf16")
+        told = line(of, **terms.line, precision=terms.precision, jobs=jobs)
         rows.save_json(out / of.folder / rows.LINE, told)
         return told
 
     monkeypatch.setattr(rows, "finished", pretended)
-    monkeypatch.setattr(work, "apart", lambda task, *args: rows.finished(*args))
+    monkeypatch.setattr(rows, "faster", lambda base: "bf16")
     return done
 
 
@@ -297,14 +337,16 @@ def test_other_weights_or_amounts_are_other_cells(made, tmp_path):
 
 
 def test_a_bench_that_is_ended_goes_on(made, tmp_path, monkeypatch):
-    def ended(*args: object) -> Line:
+    finished = rows.finished
+
+    def ended(of: Cell, *args: Any) -> Line:
         if made:
-            (tmp_path / cell(DB).folder.parent / f".{cell(DB).folder.name}.x1").mkdir(parents=True)
+            (tmp_path / of.folder.parent / f".{of.folder.name}.x1").mkdir(parents=True)
             raise KeyboardInterrupt
-        return rows.finished(*args[1:])  # type: ignore[arg-type]
+        return finished(of, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(work, "apart", ended)
+        patch.setattr(rows, "finished", ended)
         with pytest.raises(KeyboardInterrupt):
             work.benched(PLAN, TERMS, tmp_path)
     assert len(results.read(tmp_path / results.FILE)) == 1
@@ -321,12 +363,35 @@ def test_a_line_that_got_lost_behind_its_cell_is_added(made, tmp_path):
     assert len(results.read(tmp_path / results.FILE)) == 4
 
 
-def test_what_the_first_cell_found_faster_all_use(made, tmp_path):
+def test_what_was_found_faster_once_all_use(made, tmp_path, monkeypatch):
     told = work.benched(PLAN, TERMS, tmp_path)
     assert {each["precision"] for each in told} == {"bf16"}
-    settled = work.settled(TERMS, told)
-    assert settled.precision == "bf16"
-    assert work.settled(replace(TERMS, weights="def"), told).precision is None
+    monkeypatch.setattr(rows, "faster", lambda base: "fp32")
+    assert work.settled(TERMS, told).precision == "bf16"
+    assert work.settled(replace(TERMS, weights="def"), told).precision == "fp32"
+
+
+def test_several_cells_at_once_are_of_several_casts(made, tmp_path, capsys):
+    plan = replace(PLAN, contenders=[TI, DB, *CEILINGS], casts=range(3))
+    told = work.benched(plan, TERMS, tmp_path, jobs=2)
+    assert [each["cast"] for each in told] == [cast for cast in range(3) for _ in range(4)]
+    said = capsys.readouterr().err
+    begun = re.findall(r"now pairs · [\w-]+ · cast (\d)", said)
+    assert begun[:3] == ["0", "1", "1"], "the second ends first, and leaves its cast free"
+    assert "8 of 12 cells are finished; the others take about 2 min" in said
+    assert said.endswith("12 of 12 cells are finished\n")
+    assert "12 pictures a cell, 2 cells at once" in (tmp_path / work.TABLE).read_text()
+
+
+def test_a_cell_shares_the_cores(monkeypatch, tmp_path):
+    threads: list[int] = []
+    monkeypatch.setattr("torch.get_num_threads", lambda: 5)
+    monkeypatch.setattr("torch.set_num_threads", threads.append)
+    monkeypatch.setattr(rows, "cast_in", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    for jobs in (1, 2, 9):
+        with pytest.raises(KeyboardInterrupt):
+            rows.finished(cell(), TERMS, tmp_path, jobs)
+    assert threads == [5, 2, 1]
 
 
 def test_the_time_is_that_of_the_most_alike():
@@ -392,12 +457,11 @@ def test_the_collapse_is_plotted():
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(here, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pictures, few drawings of the world, and no other process."""
     monkeypatch.setattr("groupshot.commands.QUICK", TINY)
     monkeypatch.setattr("groupshot.scores.scenes.TRIES", 1)
     monkeypatch.setattr("groupshot.scores.diversity.DRAWINGS", 2)
-    monkeypatch.setattr(work, "apart", lambda task, *args: task(*args))
 
 
 TYPED = "textual-inversion[steps=2,batch=1,crops=1],dreambooth[steps=2,batch=1,crops=1,priors=1]"

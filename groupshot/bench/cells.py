@@ -72,7 +72,7 @@ class Terms:
     """A name for its exact weights."""
     amount: Amount
     precision: str | None = None
-    """How the base computes; None until the first cell has measured what is faster."""
+    """How the base computes; None until it was measured what is faster."""
 
     @property
     def line(self) -> Line:

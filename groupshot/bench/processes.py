@@ -4,40 +4,75 @@ import os
 import sys
 from collections.abc import Callable
 from multiprocessing import get_context, parent_process
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from threading import Thread
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, TypeVar
 
 from groupshot.errors import UserError
 
-P = ParamSpec("P")
+K = TypeVar("K")
 T = TypeVar("T")
 
 
-def apart(task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What a module's function gives, or raises, in a fresh process, which never outlives us."""
-    context = get_context("spawn")
-    mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_tell, args=(theirs, task, args, kwargs))
-    process.start()
-    theirs.close()
-    try:
-        value, mistake = mine.recv()
-    except EOFError:
+class Processes(Generic[K]):
+    """Calls at work, each in a fresh process; none of them outlives the block, or us."""
+
+    def __init__(self) -> None:
+        """Nothing is at work yet."""
+        self._at_work: dict[Connection, tuple[K, SpawnProcess]] = {}
+
+    def __enter__(self) -> "Processes[K]":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for _, process in self._at_work.values():
+            process.terminate()
+            process.join()
+
+    @property
+    def keys(self) -> list[K]:
+        """Of the calls at work."""
+        return [key for key, _ in self._at_work.values()]
+
+    def start(self, key: K, task: Callable[..., Any], *args: Any) -> None:
+        """Call a module's function."""
+        context = get_context("spawn")
+        mine, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_tell, args=(theirs, task, args))
+        process.start()
+        theirs.close()
+        self._at_work[mine] = key, process
+
+    def ended(self) -> tuple[K, Any]:
+        """Wait until one of the calls has ended: its key and what it gives, or raises."""
+        mine = next(each for each in self._at_work if each in wait(list(self._at_work)))
+        key, process = self._at_work.pop(mine)
+        try:
+            value, mistake = mine.recv()
+        except EOFError:
+            value, mistake = None, None
+        mine.close()
         process.join()
-        raise broken(process.exitcode) from None
-    finally:
-        process.terminate()  # where we are stopped ourselves
-        process.join()
-    if mistake is not None:
-        raise mistake
-    return value
+        if process.exitcode:
+            raise broken(process.exitcode)
+        if mistake is not None:
+            raise mistake
+        return key, value
 
 
-def broken(code: int | None) -> Exception:
+def apart(task: Callable[..., T], *args: Any) -> T:
+    """What a module's function gives, or raises, in a process of its own."""
+    processes: Processes[None] = Processes()
+    with processes:
+        processes.start(None, task, *args)
+        return processes.ended()[1]
+
+
+def broken(code: int) -> Exception:
     """What is to be said of a process that ended without a word."""
-    if code is not None and code > 0:
+    if code > 0:
         return RuntimeError("a cell has failed: its traceback stands above")
     return UserError(
         "the system has ended a cell, most likely for want of memory: "
@@ -45,11 +80,11 @@ def broken(code: int | None) -> Exception:
     )
 
 
-def _tell(pipe: Connection, task: Callable[..., Any], args: Any, kwargs: Any) -> None:
+def _tell(pipe: Connection, task: Callable[..., Any], args: Any) -> None:
     """Send the task's value and nothing, or nothing and the user's mistake."""
     Thread(target=_end_with_parent, daemon=True).start()
     try:
-        pipe.send((task(*args, **kwargs), None))
+        pipe.send((task(*args), None))
     except UserError as mistake:
         pipe.send((None, mistake))
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from groupshot.base import Base, quiet
 from groupshot.bench import results
 from groupshot.bench.cells import Cell, Line, Terms
@@ -43,19 +45,27 @@ class Cost:
     peak_mb: float
 
 
-def finished(cell: Cell, terms: Terms, out: Path) -> Line:
-    """Make a cell, whole or not at all, and give its line."""
+def faster(base: str) -> str:
+    """The precision in which a base computes faster on this machine."""
     quiet()
+    return Base.load(base).faster()
+
+
+def finished(cell: Cell, terms: Terms, out: Path, jobs: int = 1) -> Line:
+    """Make a cell, whole or not at all, as one of so many at once, and give its line."""
+    quiet()
+    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
     began = time.monotonic()
     troupe = SUITES[cell.suite].troupe(cell.cast, cell.concepts)
     cast = cast_in(out / cell.cast_folder, troupe, cell.contender.hand_masks)
     base = Base.load(terms.base)
-    base.precision = terms.precision or base.faster()
+    base.precision = terms.precision or base.precision
     shelf = Shelf(folder=out / "untouched", pictures=terms.amount.prior)
     with filled(out / cell.folder) as folder:
         made, cost = row(cell, terms, Panel.of(cast, base), base, shelf, folder)
         scores = asdict(made.evaluation) | {"variant": troupe.variant}
-        taken = {"all_seconds": time.monotonic() - began, "precision": base.precision}
+        spent = time.monotonic() - began
+        taken = {"all_seconds": spent, "jobs": jobs, "precision": base.precision}
         line = ordered(cell.line | scores | asdict(cost) | terms.line | taken)
         save_pictures(folder, made)
         save_json(folder / LINE, line)

@@ -112,7 +112,9 @@ def extent(lines: Sequence[Line]) -> str:
     casts, seeds = ({line[key] for line in lines} for key in ("cast", "seed"))
     drawn = sorted({line["pictures"] for line in lines})
     each = f"{drawn[0]}" if len(drawn) == 1 else f"{drawn[0]} to {drawn[-1]}"
-    return f"{counted(len(casts), 'cast')} × {counted(len(seeds), 'seed')}, {each} pictures a cell"
+    told = f"{counted(len(casts), 'cast')} × {counted(len(seeds), 'seed')}, {each} pictures a cell"
+    jobs = max(line["jobs"] for line in lines)
+    return f"{told}, {jobs} cells at once" if jobs > 1 else told
 
 
 def counted(n: int, noun: str) -> str:

@@ -1,8 +1,9 @@
 """The bench at work: what is missing is made, and how long that will take is said before."""
 
+import os
 import shutil
 import sys
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -14,29 +15,58 @@ from groupshot.bench.cells import Cell, Line, Plan, Terms, cell_of, is_of
 from groupshot.bench.chart import chart
 from groupshot.bench.markdown import document
 from groupshot.bench.page import page
-from groupshot.bench.processes import apart
+from groupshot.bench.processes import Processes, apart
 from groupshot.bench.sections import sections
 from groupshot.folders import check_writable
 
 TABLE, PAGE = "table.md", "page.html"
 
 
-def benched(plan: Plan, terms: Terms, out: Path) -> list[Line]:
-    """Make what is missing of a plan, and show all that is there; the lines of the plan's cells."""
+def benched(plan: Plan, terms: Terms, out: Path, jobs: int = 1) -> list[Line]:
+    """Make what is missing of a plan, so many cells at once, and show all that is there.
+
+    Gives the lines of the plan's cells.
+    """
     check_writable(out)
     file = out / results.FILE
     cells = list(plan.cells())
     done = finished(cells, terms, out)
-    for cell in [cell for cell in cells if cell.folder not in done]:
-        written = results.read(file)
-        say(f"{len(done)} of {len(cells)} cells are finished; {forecast(cells, done, written)}")
-        say(f"now {cell}")
-        swept(out / cell.folder)
-        done[cell.folder] = apart(rows.finished, cell, settled(terms, written), out)
-        results.append(file, done[cell.folder])
+    missing = [cell for cell in cells if cell.folder not in done]
+    if missing:
+        terms = settled(terms, results.read(file))
+        say(forecast(cells, done, results.read(file), jobs))
+    for cell, line in made(missing, terms, out, jobs):
+        done[cell.folder] = line
+        results.append(file, line)
         show(terms, out)
+        say(forecast(cells, done, results.read(file), jobs))
     show(terms, out)
     return [done[cell.folder] for cell in cells]
+
+
+def made(cells: Iterable[Cell], terms: Terms, out: Path, jobs: int) -> Iterator[tuple[Cell, Line]]:
+    """Each cell with its line, as they are finished.
+
+    Cells of one cast are never made at once: each would draw for itself what they share.
+    """
+    if jobs > 1:
+        os.environ["TQDM_DISABLE"] = "1"  # bars of several would write over each other
+    waiting = list(cells)
+    processes: Processes[Cell] = Processes()
+    with processes:
+        while waiting or processes.keys:
+            while len(processes.keys) < jobs and (cell := free(waiting, processes.keys)):
+                say(f"now {cell}")
+                swept(out / cell.folder)
+                waiting.remove(cell)
+                processes.start(cell, rows.finished, cell, terms, out, jobs)
+            yield processes.ended()
+
+
+def free(waiting: Iterable[Cell], at_work: Iterable[Cell]) -> Cell | None:
+    """The first cell that has its cast to itself."""
+    busy = {(cell.suite, cell.cast) for cell in at_work}
+    return next((cell for cell in waiting if (cell.suite, cell.cast) not in busy), None)
 
 
 def show(terms: Terms, out: Path) -> None:
@@ -77,9 +107,9 @@ def finished(cells: Iterable[Cell], terms: Terms, out: Path) -> dict[Path, Line]
 
 
 def settled(terms: Terms, written: Iterable[Line]) -> Terms:
-    """The terms, with the precision that cells on them were made with before."""
-    known = [line for line in written if same(terms.line, line)]
-    return replace(terms, precision=known[0]["precision"]) if known else terms
+    """The terms, with the precision that cells on them were made with, or that is faster here."""
+    known = [line["precision"] for line in written if same(terms.line, line)]
+    return replace(terms, precision=known[0] if known else apart(rows.faster, terms.base))
 
 
 def swept(folder: Path) -> None:
@@ -88,12 +118,16 @@ def swept(folder: Path) -> None:
         shutil.rmtree(draft)
 
 
-def forecast(cells: Sequence[Cell], done: Container[Path], written: Sequence[Line]) -> str:
-    """How long the missing cells will take, by those that are finished."""
-    if not written:
-        return "how long the others take is known once the first is"
-    left = sum(seconds(cell, written) for cell in cells if cell.folder not in done)
-    return f"the others take about {in_words(left)}"
+def forecast(
+    cells: Sequence[Cell], done: Container[Path], written: Sequence[Line], jobs: int
+) -> str:
+    """How many cells are finished, and how long the others will take by those."""
+    left = [cell for cell in cells if cell.folder not in done]
+    told = f"{len(cells) - len(left)} of {len(cells)} cells are finished"
+    if left and not written:
+        return f"{told}; how long the others take is known once the first is"
+    taken = sum(seconds(cell, written) for cell in left) / jobs
+    return f"{told}; the others take about {in_words(taken)}" if left else told
 
 
 LIKES = (
