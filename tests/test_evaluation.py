@@ -21,7 +21,7 @@ from groupshot.runfolder import Trained
 from groupshot.scores import evaluate, scenes
 from groupshot.scores.asks import ALONE, SIDE, Ask, asks
 from groupshot.scores.clip import pair_of
-from groupshot.scores.evaluation import Amount, Judged, marks, verdict
+from groupshot.scores.evaluation import Amount, Judged, Panel, marks, verdict, verdicts
 from groupshot.toybox import troupes, world
 from groupshot.toybox.casts import save
 from groupshot.toybox.reader import Reader, Reading
@@ -53,11 +53,14 @@ def pair() -> People:
     return {"luna": luna, "milo": milo}
 
 
-def side_by_side() -> list[Ask]:
+def two_dogs() -> Cast:
     photos = (Photo(path=Path("1.png")),)
     concepts = tuple(Concept(name=n, noun=who.kind, photos=photos) for n, who in pair().items())
-    every = asks(Cast(folder=Path(), concepts=concepts))
-    return [ask for ask in every if ask.degree == SIDE]
+    return Cast(folder=Path(), concepts=concepts)
+
+
+def side_by_side() -> list[Ask]:
+    return [ask for ask in asks(two_dogs()) if ask.degree == SIDE]
 
 
 def truth() -> dict[str, dict[str, str]]:
@@ -92,6 +95,15 @@ def test_perfect_pictures_are_all_right_and_not_mixed():
     assert scores["all_right"] >= 0.9  # 14 attributes, which the reader misreads in 0.1 to 0.8 %
     assert scores["identity"] >= 0.99
     assert scores["prompt"] == 1
+
+
+def test_a_rider_does_not_answer_for_its_belly():
+    panel = Panel(cast=two_dogs(), people=pair(), truth=truth(), judge=reader(), pair=None)
+    asked = [ask for ask in asks(panel.cast) if ask.phrase.relation == "riding"]
+    drawn = {ask: scenes.clear_pictures(ask, panel.people, 1) for ask in asked}
+    said = {each.ask.names[0]: each.likeness for each in verdicts(panel, drawn)}
+    assert said["luna"].identity[0] == 1, "its belly's star is not to be seen"
+    assert said["luna"].faults[0] == {}
 
 
 def test_pictures_in_which_one_wears_the_others_mark_are_half_mixed():

@@ -121,6 +121,17 @@ def test_the_mean_is_over_pictures_and_over_all_who_were_asked_for():
     assert astuple(mean([both, nobody])) == near(0.5, 2 / 3, 0, 1 / 3, 0.5)
 
 
+def test_nobody_answers_for_what_is_hidden():
+    bare = LUNA | {"accessory": "none", "accessory_colour": "none", "mark": MILO["mark"]}
+    hidden = {"luna": ("accessory", "accessory_colour", "mark")}
+    read = reading(bare, MILO)
+    assert not likeness(read, PAIR, TRUTH).all_right
+    assert likeness(read, PAIR, TRUTH, hidden).all_right
+    assert likeness(read, PAIR, TRUTH, hidden).identity == (1, 1)
+    assert not likeness(read, PAIR, TRUTH, {"luna": hidden["luna"][:2]}).all_right
+    assert not likeness(reading(LUNA, LUNA), PAIR, TRUTH, hidden).all_right
+
+
 def test_faults_are_what_is_there_instead():
     read = reading(LUNA | {"mark": "none"})
     assert likeness(read, PAIR, TRUTH).faults == ({"mark": "none"}, None)

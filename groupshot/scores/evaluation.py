@@ -17,10 +17,10 @@ from groupshot.runfolder import Trained
 from groupshot.scores.asks import Ask, Drawn, asks
 from groupshot.scores.clip import Pair, alignments, pair_of
 from groupshot.scores.diversity import diversity
-from groupshot.scores.likeness import Judge, Likeness, Truth, likeness, mean, truth_of
+from groupshot.scores.likeness import Hidden, Judge, Likeness, Truth, likeness, mean, truth_of
 from groupshot.scores.masks import mask_iou
 from groupshot.scores.prior import Shelf, prior
-from groupshot.scores.scenes import People
+from groupshot.scores.scenes import People, hidden
 from groupshot.toybox.casts import TRUTH, truth
 from groupshot.toybox.reader import Reader, Reading
 
@@ -196,13 +196,17 @@ def verdicts(panel: Panel, drawn: Drawn) -> list[Judged]:
     """What the judge says of every picture."""
     images = [picture for pictures in drawn.values() for picture in pictures]
     whose = [ask for ask, pictures in drawn.items() for _ in pictures]
+    unseen = {ask: hidden(ask, panel.people) for ask in drawn}
     readings = panel.judge.read(images)
-    return [verdict(ask, r, panel.truth) for ask, r in zip(whose, readings, strict=True)]
+    return [
+        verdict(ask, reading, panel.truth, unseen[ask])
+        for ask, reading in zip(whose, readings, strict=True)
+    ]
 
 
-def verdict(ask: Ask, reading: Reading, truth: Truth) -> Judged:
-    """What is to be said of one picture."""
-    like = likeness(reading, ask.names, truth)
+def verdict(ask: Ask, reading: Reading, truth: Truth, unseen: Hidden | None = None) -> Judged:
+    """What is to be said of one picture, by what can be seen in it."""
+    like = likeness(reading, ask.names, truth, unseen)
     numbers = [i for seen in like.found for i, one in enumerate(reading.characters) if one is seen]
     standing = len(numbers) == len(ask.names) and ask.phrase.holds(reading.relations, numbers)
     return Judged(

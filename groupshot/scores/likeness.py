@@ -4,7 +4,7 @@ An attribute is distinguishing between two members of a cast where they differ i
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -99,10 +99,17 @@ def evaluated(pictures: Mapping[str, Sequence[Image.Image]], truth: Truth, judge
     )
 
 
-def likeness(reading: Reading, names: Sequence[str], truth: Truth) -> Likeness:
-    """Score one picture in which exactly these members were asked for."""
-    found = assigned(reading.known, [truth[name] for name in names])
-    pairs = [(truth[name], looks(seen)) for name, seen in zip(names, found, strict=True)]
+Hidden = Mapping[str, Collection[str]]
+"""Attributes that nobody can see in the pose that was asked for, by member."""
+
+
+def likeness(
+    reading: Reading, names: Sequence[str], truth: Truth, hidden: Hidden | None = None
+) -> Likeness:
+    """Score one picture in which exactly these members were asked for, by what can be seen."""
+    wanted = [seeable(truth[name], (hidden or {}).get(name, ())) for name in names]
+    found = assigned(reading.known, wanted)
+    pairs = [(own, looks(seen)) for own, seen in zip(wanted, found, strict=True)]
     rivals = [others(name, truth) for name in names]
     whole = len(reading.characters) == len(names)
     classes = Counter(own["kind"] for own, _ in pairs)
@@ -118,6 +125,11 @@ def likeness(reading: Reading, names: Sequence[str], truth: Truth) -> Likeness:
         ),
         faults=tuple(faults(own, it) for own, it in pairs),
     )
+
+
+def seeable(own: Looks, hidden: Collection[str]) -> Looks:
+    """A member's attributes but for those that are hidden."""
+    return {key: value for key, value in own.items() if key not in hidden}
 
 
 def kinds(seen: Iterable[Seen]) -> list[str]:
