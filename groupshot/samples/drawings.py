@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor
+from tqdm import tqdm
 
 from groupshot.base import Base
 from groupshot.keep import Kept
@@ -42,10 +43,12 @@ def own(base: Base, prompts: Sequence[str], generator: Generator) -> Latent:
         return torch.zeros(0, *base.shape)
     seeds = torch.randint(2**31, (len(prompts),), generator=generator).tolist()
     each = [torch.Generator().manual_seed(seed) for seed in seeds]
-    parts = range(0, len(prompts), TOGETHER)
-    return torch.cat(
-        [base.sampled(prompts[i : i + TOGETHER], each[i : i + TOGETHER]) for i in parts]
-    )
+    made: list[Latent] = []
+    with tqdm(desc=prompts[0], total=len(prompts), unit="picture", delay=1) as bar:
+        for i in range(0, len(prompts), TOGETHER):
+            made.append(base.sampled(prompts[i : i + TOGETHER], each[i : i + TOGETHER]))
+            bar.update(len(made[-1]))
+    return torch.cat(made)
 
 
 def prior_batches(base: Base, priors: Mapping[str, Tensor], size: int) -> Samples:
