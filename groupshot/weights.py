@@ -12,6 +12,8 @@ from groupshot.recipes import Full, Lora, Recipe, Tensors, Tokens
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 """The projections of every attention layer of a U-Net, as diffusers names them."""
+EVERYWHERE = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2")
+"""And all else that is large: convolutions draw what attention only names."""
 
 TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 """The projections of every attention layer of a text encoder, as transformers names them."""

@@ -9,6 +9,7 @@ from groupshot.base import Base
 from groupshot.methods import METHODS, Clif, ConceptDrivenEM, DreamBooth, FaR
 from groupshot.presets import KINDS, fitted, kinds, per_base, preset
 from groupshot.run import Run
+from groupshot.weights import ATTENTION
 
 
 def like(side: int, encoders: int = 1, lexicon: tuple[str, ...] = ()) -> Any:
@@ -93,9 +94,9 @@ def test_a_class_stands_for_what_is_usual_on_the_base_and_it_is_recorded(
 ):
     monkeypatch.setattr("groupshot.presets.kinds", lambda base: ["sd"])
     usual = Run(two_cats, base=base, method=DreamBooth, out=tmp_path / "run")
-    assert usual.method == DreamBooth(
-        steps=1000, batch=2, token_rate=1e-3, lora_rate=1e-4, priors=200, prior_batch=1
-    )
+    rates, own = {"token_rate": 1e-3, "lora_rate": 1e-4}, {"priors": 200, "prior_batch": 1}
+    published = DreamBooth(steps=1000, batch=2, modules=ATTENTION, **rates, **own)
+    assert usual.method == published
     assert usual.record["fields"]["steps"] == 1000
     said = Run(two_cats, base=base, method=DreamBooth(), out=tmp_path / "run")
     assert said.record["fields"]["steps"] == DreamBooth().steps

@@ -85,7 +85,7 @@ class ConceptDrivenEM:
     weight_rate: float = per_base(1e-4, sd=2e-6)
     """Learning rate of the rows and weights in the second phase; Break-A-Scene's on sd."""
     lora_rate: float = per_base(1e-3, sd=1e-4)
-    """Learning rate of the LoRA, where that learns: as in our DreamBooth."""
+    """Learning rate of the LoRA, where that learns: on sd as in our DreamBooth."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
     weights: Literal["none", "keys-values", "lora", "everything"] = per_base(

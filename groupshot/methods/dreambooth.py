@@ -25,7 +25,7 @@ from groupshot.losses import denoising, prior
 from groupshot.presets import per_base
 from groupshot.samples import Batch, batches, nouns, prior_batches, priors, shots, views
 from groupshot.stage import Stage, falling
-from groupshot.weights import ATTENTION, lora, tokens
+from groupshot.weights import ATTENTION, EVERYWHERE, lora, tokens
 
 Pair = tuple[Batch, Batch]
 """Photos of the cast, and the base's own pictures of their classes."""
@@ -43,13 +43,13 @@ class DreamBooth:
     """Photos a step; Mix-of-Show's on sd, MuDI's on xl."""
     vectors: int = 2
     """Rows of the embedding table for each concept."""
-    token_rate: float = per_base(5e-3, sd=1e-3)
+    token_rate: float = per_base(5e-4, sd=1e-3)
     """Learning rate of the rows; Mix-of-Show's on sd."""
-    lora_rate: float = per_base(1e-3, sd=1e-4)
+    lora_rate: float = per_base(5e-3, sd=1e-4)
     """Learning rate of the LoRA; Mix-of-Show's and MuDI's on sd."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA; MuDI's on xl."""
-    modules: tuple[str, ...] = ATTENTION
+    modules: tuple[str, ...] = per_base(EVERYWHERE, sd=ATTENTION)
     """Endings of the names of the U-Net's layers that the LoRA changes."""
     priors: int = per_base(16, sd=200, xl=50)
     """Pictures that the base draws of each class before it learns, or 0; MuDI's on xl."""

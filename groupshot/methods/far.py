@@ -79,7 +79,7 @@ class FaR:
     weight_rate: float = per_base(1e-4, sd=2e-5, xl=1e-5)
     """Learning rate of the keys and values: as in our Custom Diffusion."""
     lora_rate: float = per_base(1e-3, sd=1e-4)
-    """Learning rate of the LoRA, where that learns: as in our DreamBooth."""
+    """Learning rate of the LoRA, where that learns: on sd as in our DreamBooth."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
     composites: float = 0.7
