@@ -17,6 +17,10 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from groupshot.benchmarks import published
+
+SPACINGS = ("leading", "trailing")
+
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 WORDS = ("a", "photo", "picture", "of", "and", "cat", "dog", "beach", "hat", "the", "with")
 
@@ -152,16 +156,9 @@ def autoencoder() -> AutoencoderKL:
     return AutoencoderKL(**blocks, norm_num_groups=4, latent_channels=4, sample_size=16)
 
 
-def scheduler(prediction: Any) -> DDIMScheduler:
+def scheduler(prediction: str) -> DDIMScheduler:
+    """The published noise; where velocities are predicted, it ends without any signal."""
     velocity = prediction == "v_prediction"
-    return DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-        prediction_type=prediction,
-        rescale_betas_zero_snr=velocity,
-        timestep_spacing="trailing" if velocity else "leading",
-    )
+    ending = {"rescale_betas_zero_snr": velocity, "timestep_spacing": SPACINGS[velocity]}
+    config: Any = {**published.scheduler(velocity).config, **ending}
+    return DDIMScheduler(**{k: v for k, v in config.items() if k[0] != "_"})

@@ -1,29 +1,24 @@
 """The bench: what is compared, what it costs to go on, and what people see of it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-import psutil
 import pytest
+from benching import DB, TERMS, TI, TINY, WORDS, cell, line, stay_here
 from PIL import Image
 
 from groupshot.base import Base
-from groupshot.bench import results, rows, work
-from groupshot.bench.cells import Cell, Line, Plan, Terms, cell_of, is_of
+from groupshot.bench import results, rows
+from groupshot.bench.cells import Line, Plan, Terms, cell_of, is_of
 from groupshot.bench.chart import chart
 from groupshot.bench.contenders import BASELINES, CEILINGS, Contender, contenders
 from groupshot.bench.figures import Figure, difference, figure
 from groupshot.bench.markdown import document, written
-from groupshot.bench.processes import Processes, apart, peak_mb
 from groupshot.bench.sections import sections
 from groupshot.bench.suites import cast_in, suites
 from groupshot.cast import Cast
@@ -35,33 +30,7 @@ from groupshot.scores import scenes
 from groupshot.scores.asks import Drawn, asks
 from groupshot.scores.evaluation import Amount, Panel
 from groupshot.stage import Stage
-from groupshot.toybox.troupes import ACROSS, ONE_STYLE, entangled
-
-TINY = Amount(each=1, prior=2)
-TERMS = Terms(base="toybox", weights="abc", amount=TINY)
-WORDS = CEILINGS[1]
-TI, DB = Contender(method="textual-inversion"), Contender(method="dreambooth")
-
-
-def cell(contender: Contender = TI, **changed: object) -> Cell:
-    plain = Cell(suite="pairs", contender=contender, cast=0, seed=0, concepts=2)
-    return replace(plain, **changed)  # type: ignore[arg-type]
-
-
-def line(of: Cell, all_right: float = 0.5, **changed: object) -> Line:
-    scores = dict.fromkeys(results.KEYS[5:], 0.25) | {"all_right": all_right, "mask_iou": None}
-    marks = {key: all_right for key in ("present", "identity", "mixed", "all_right", "prompt")}
-    beside = {
-        "variant": (ONE_STYLE, ACROSS)[of.cast % 2],
-        "pictures": 12,
-        "degrees": {"side by side": marks, "occlusion": marks},
-        "asked": {"two": marks},
-        "precision": "fp32",
-        "all_seconds": 60.0,
-        "jobs": 1,
-    }
-    return of.line | scores | {"steps": 300} | TERMS.line | beside | changed
-
+from groupshot.toybox.troupes import ACROSS, entangled
 
 # what is compared
 
@@ -209,205 +178,6 @@ def test_a_difference_is_paired_by_cast_and_seed():
     assert difference(one, other, "mask_iou") is None
 
 
-# processes
-
-
-def test_a_cell_has_a_process_of_its_own():
-    assert apart(os.getpid) != os.getpid()
-    assert 1 < apart(peak_mb) < peak_mb(), "without the memory of the one that asked"
-
-
-def test_what_is_raised_there_is_raised_here():
-    with pytest.raises(UserError, match="no suite 'duos'"):
-        apart(suites, "duos")
-
-
-def test_a_process_that_is_ended_is_told_of():
-    with pytest.raises(UserError, match="for want of memory"):
-        apart(os.abort)
-
-
-def test_several_are_at_work_until_the_block_is_left():
-    with Processes[str]() as processes:
-        for key, seconds in {"slow": 60, "quick": 0}.items():
-            processes.start(key, time.sleep, seconds)
-        assert processes.ended() == ("quick", None)
-        assert processes.keys == ["slow"]
-        (slow,) = psutil.Process().children()[-1:]
-    assert not slow.is_running()
-
-
-def test_a_process_that_fails_has_told_why(capfd):
-    with pytest.raises(RuntimeError, match="stands above"):
-        apart(os.listdir, "/nowhere")
-    assert "FileNotFoundError" in capfd.readouterr().err
-
-
-KILLED = """
-import os, time
-from groupshot.bench.processes import apart
-if __name__ == "__main__":
-    apart(os.system, "echo $PPID; sleep 60")
-"""
-
-
-def test_a_cell_ends_with_the_bench_that_is_killed(tmp_path):
-    (tmp_path / "killed.py").write_text(KILLED)
-    bench = subprocess.Popen([sys.executable, tmp_path / "killed.py"], stdout=subprocess.PIPE)
-    with bench:
-        assert bench.stdout is not None
-        cell = psutil.Process(int(bench.stdout.readline()))
-        assert cell.is_running()
-        bench.kill()
-        cell.wait(10)
-    assert not cell.is_running()
-
-
-# going on
-
-
-class Here(Processes[Cell]):
-    """Calls that are done in this process, each when it is asked for."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Cell, Callable[[], Line]]] = []
-
-    def __exit__(self, *_: object) -> None:
-        self.calls.clear()
-
-    @property
-    def keys(self) -> list[Cell]:
-        return [key for key, _ in self.calls]
-
-    def start(self, key: Cell, task: Callable[..., Line], *args: object) -> None:
-        self.calls.append((key, lambda: task(*args)))
-
-    def ended(self) -> tuple[Cell, Line]:
-        key, call = self.calls.pop()
-        return key, call()
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No other process."""
-    monkeypatch.setattr(work, "Processes", Here)
-    monkeypatch.setattr(work, "apart", lambda task, *args: task(*args))
-
-
-@pytest.fixture
-def made(here, monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
-    """The cells that are made, without making them: each has a line, and a file in its folder."""
-    done: list[Cell] = []
-
-    def pretended(of: Cell, terms: Terms, out: Path, jobs: int) -> Line:
-        done.append(of)
-        told = line(of, **terms.line, precision=terms.precision, jobs=jobs)
-        rows.save_json(out / of.folder / rows.LINE, told)
-        return told
-
-    monkeypatch.setattr(rows, "finished", pretended)
-    monkeypatch.setattr(rows, "faster", lambda base: "bf16")
-    return done
-
-
-PLAN = Plan(suites=["pairs"], contenders=[TI, DB], casts=range(2), seeds=1)
-
-
-def test_a_second_run_makes_only_what_is_missing(made, tmp_path, capsys):
-    work.benched(PLAN, TERMS, tmp_path)
-    assert len(made) == 4
-    assert "once the first is" in capsys.readouterr().err
-    more = replace(PLAN, contenders=[*PLAN.contenders, *CEILINGS])
-    told = work.benched(more, TERMS, tmp_path)
-    assert [str(each) for each in made[4:]] == [
-        f"pairs · {label} · cast {cast} · seed 0" for cast in (0, 1) for label in ("world", "words")
-    ]
-    assert len(told) == 8
-    assert "4 of 8 cells are finished; the others take about 4 min" in capsys.readouterr().err
-    work.benched(more, TERMS, tmp_path)
-    assert len(made) == 8
-
-
-def test_other_weights_or_amounts_are_other_cells(made, tmp_path):
-    work.benched(PLAN, TERMS, tmp_path)
-    work.benched(PLAN, replace(TERMS, weights="def"), tmp_path)
-    work.benched(PLAN, replace(TERMS, amount=Amount()), tmp_path)
-    assert len(made) == 12
-    assert "2 casts × 1 seed" in (tmp_path / work.TABLE).read_text()
-
-
-def test_a_bench_that_is_ended_goes_on(made, tmp_path, monkeypatch):
-    finished = rows.finished
-
-    def ended(of: Cell, *args: Any) -> Line:
-        if made:
-            (tmp_path / of.folder.parent / f".{of.folder.name}.x1").mkdir(parents=True)
-            raise KeyboardInterrupt
-        return finished(of, *args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(rows, "finished", ended)
-        with pytest.raises(KeyboardInterrupt):
-            work.benched(PLAN, TERMS, tmp_path)
-    assert len(results.read(tmp_path / results.FILE)) == 1
-    work.benched(PLAN, TERMS, tmp_path)
-    assert len(made) == 4
-    assert not list((tmp_path / "cells").rglob(".*")), "its leavings are gone"
-
-
-def test_a_line_that_got_lost_behind_its_cell_is_added(made, tmp_path):
-    work.benched(PLAN, TERMS, tmp_path)
-    (tmp_path / results.FILE).unlink()
-    work.benched(PLAN, TERMS, tmp_path)
-    assert len(made) == 4
-    assert len(results.read(tmp_path / results.FILE)) == 4
-
-
-def test_what_was_found_faster_once_all_use(made, tmp_path, monkeypatch):
-    told = work.benched(PLAN, TERMS, tmp_path)
-    assert {each["precision"] for each in told} == {"bf16"}
-    monkeypatch.setattr(rows, "faster", lambda base: "fp32")
-    assert work.settled(TERMS, told).precision == "bf16"
-    assert work.settled(replace(TERMS, weights="def"), told).precision == "fp32"
-
-
-def test_several_cells_at_once_are_of_several_casts(made, tmp_path, capsys):
-    plan = replace(PLAN, contenders=[TI, DB, *CEILINGS], casts=range(3))
-    told = work.benched(plan, TERMS, tmp_path, jobs=2)
-    assert [each["cast"] for each in told] == [cast for cast in range(3) for _ in range(4)]
-    said = capsys.readouterr().err
-    begun = re.findall(r"now pairs · [\w-]+ · cast (\d)", said)
-    assert begun[:3] == ["0", "1", "1"], "the second ends first, and leaves its cast free"
-    assert "8 of 12 cells are finished; the others take about 2 min" in said
-    assert said.endswith("12 of 12 cells are finished\n")
-    assert "12 pictures a cell, 2 cells at once" in (tmp_path / work.TABLE).read_text()
-
-
-def test_a_cell_shares_the_cores(monkeypatch, tmp_path):
-    threads: list[int] = []
-    monkeypatch.setattr("torch.get_num_threads", lambda: 5)
-    monkeypatch.setattr("torch.set_num_threads", threads.append)
-    monkeypatch.setattr(rows, "cast_in", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    for jobs in (1, 2, 9):
-        with pytest.raises(KeyboardInterrupt):
-            rows.finished(cell(), TERMS, tmp_path, jobs)
-    assert threads == [5, 2, 1]
-
-
-def test_the_time_is_that_of_the_most_alike():
-    done = [
-        line(cell(TI), all_seconds=60.0),
-        line(cell(DB), all_seconds=600.0),
-        line(cell(DB, suite="trios", concepts=3), all_seconds=1200.0),
-    ]
-    assert work.seconds(cell(TI, cast=1), done) == 60
-    assert work.seconds(cell(DB, cast=1), done) == 600
-    assert work.seconds(cell(TI, suite="trios", concepts=3), done) == 60
-    assert work.seconds(cell(CEILINGS[0]), done) == 330
-    assert work.in_words(20) == "1 min"
-    assert work.in_words(3 * 3600) == "3.0 h"
-
-
 # what people see
 
 
@@ -457,8 +227,9 @@ def test_the_collapse_is_plotted():
 
 
 @pytest.fixture
-def small(here, monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pictures, few drawings of the world, and no other process."""
+    stay_here(monkeypatch)
     monkeypatch.setattr("groupshot.commands.QUICK", TINY)
     monkeypatch.setattr("groupshot.scores.scenes.TRIES", 1)
     monkeypatch.setattr("groupshot.scores.diversity.DRAWINGS", 2)

@@ -47,16 +47,17 @@ class Processes(Generic[K]):
 
     def ended(self) -> tuple[K, Any]:
         """Wait until one of the calls has ended: its key and what it gives, or raises."""
-        mine = next(each for each in self._at_work if each in wait(list(self._at_work)))
+        ready = wait(list(self._at_work))
+        mine = next(each for each in self._at_work if each in ready)
         key, process = self._at_work.pop(mine)
         try:
             value, mistake = mine.recv()
         except EOFError:
-            value, mistake = None, None
-        mine.close()
-        process.join()
-        if process.exitcode:
-            raise broken(process.exitcode)
+            process.join()  # it has a code only then
+            raise broken(process.exitcode) from None
+        finally:
+            mine.close()
+            process.join()
         if mistake is not None:
             raise mistake
         return key, value
@@ -70,9 +71,9 @@ def apart(task: Callable[..., T], *args: Any) -> T:
         return processes.ended()[1]
 
 
-def broken(code: int) -> Exception:
+def broken(code: int | None) -> Exception:
     """What is to be said of a process that ended without a word."""
-    if code > 0:
+    if code is not None and code > 0:
         return RuntimeError("a cell has failed: its traceback stands above")
     return UserError(
         "the system has ended a cell, most likely for want of memory: "

@@ -59,7 +59,7 @@ def finished(cell: Cell, terms: Terms, out: Path, jobs: int = 1) -> Line:
     troupe = SUITES[cell.suite].troupe(cell.cast, cell.concepts)
     cast = cast_in(out / cell.cast_folder, troupe, cell.contender.hand_masks)
     base = Base.load(terms.base)
-    base.precision = terms.precision or base.precision
+    base.precision = terms.precision
     shelf = Shelf(folder=out / "untouched", pictures=terms.amount.prior)
     with filled(out / cell.folder) as folder:
         made, cost = row(cell, terms, Panel.of(cast, base), base, shelf, folder)

@@ -50,7 +50,8 @@ class DreamBooth:
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA; MuDI's on xl."""
     modules: tuple[str, ...] = per_base(EVERYWHERE, sd=ATTENTION)
-    """Endings of the names of the U-Net's layers that the LoRA changes."""
+    """Endings of the names of the U-Net's layers that the LoRA changes: attention on sd, as usual;
+    on the toybox all that are large, since attention alone learned no new shapes there."""
     priors: int = per_base(16, sd=200, xl=50)
     """Pictures that the base draws of each class before it learns, or 0; MuDI's on xl."""
     prior_batch: int = per_base(2, sd=1)
