@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from groupshot.toybox.reader.network import BACKGROUNDS, ORDERED, VALUES
-from groupshot.toybox.world import Picture, Scene, draw, dream
-from groupshot.toybox.world.vocabulary import ATTRIBUTES, RELATIONS, SIZE, STYLES
+from groupshot.toybox.world import Picture, Scene, draw, dream, touching
+from groupshot.toybox.world.vocabulary import ATTRIBUTES, SIZE, STYLES
 
 MOST = 10
 """Characters in a picture, at most."""
@@ -22,11 +22,6 @@ SHARD = 250
 EMPTY_SHARE = 0.03
 COUNTS = (0.22, 0.33, 0.18, 0.12, 0.03, 0.03, 0.03, 0.02, 0.02, 0.02)
 """Shares of pictures with 1, 2, … 10 characters."""
-TOUCHING = {"in front of": 0.15, "holding hands": 0.1, "hugging": 0.2, "riding": 0.25}
-"""Shares of pictures with 2 to 4 characters in which a pair does more than stand side by side.
-
-Half of whoever is hugged or ridden is hidden, and so they are learned from more than they are met.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +96,6 @@ def dreamt(seed: int, number: int) -> Scene:
         background_seed=scene.background_seed,
         characters=(),
     )
-
-
-def touching(rng: np.random.Generator, count: int) -> str:
-    """How the bound pair of so many characters stands: beside each other, if there is none."""
-    beside = RELATIONS[0]
-    if not 1 < count < 5:
-        return beside
-    shares = {beside: 1 - sum(TOUCHING.values()), **TOUCHING}
-    return str(rng.choice([*shares], p=[*shares.values()]))
 
 
 def draw_shards(folder: Path, seed: int, shards: int) -> None:

@@ -20,10 +20,10 @@ from groupshot.toybox.training.loop import Rng, mixed_precision, noise_at, rng_a
 from groupshot.toybox.training.recipe import Pace, Recipe
 from groupshot.toybox.training.records import Array, Field
 from groupshot.toybox.training.tokens import LENGTH
-from groupshot.toybox.world import PARTS, Scene, caption, draw, dream, mirrored
+from groupshot.toybox.world import PARTS, Scene, caption, draw, dream, mirrored, touching
 
 SEED = 37
-COUNTS = (0.35, 0.45, 0.15)
+COUNTS = (0.3, 0.5, 0.15)
 """Share of scenes with one, two and three characters; the rest is as the world dreams."""
 CLEAN = 5.0
 """SNR + 1 from which a timestep counts less: there little is left to be learned."""
@@ -33,8 +33,8 @@ def scene_at(seed: int) -> Scene:
     """The scene on page `seed` of the album."""
     rng = rng_at(SEED, seed)
     n = int(rng.choice(4, p=(*COUNTS, 1 - sum(COUNTS)))) + 1
-    many = int(rng.integers(4, 11))
-    return dream(rng, population="nameable", count=n if n < 4 else many)
+    count = n if n < 4 else int(rng.integers(4, 11))
+    return dream(rng, population="nameable", count=count, relation=touching(rng, count))
 
 
 def page(seed: int) -> Drawn:

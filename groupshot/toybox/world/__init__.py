@@ -3,7 +3,7 @@
 from groupshot.toybox.world.captions import PLACES, caption, described
 from groupshot.toybox.world.collages import REGIONS, Collage, collage
 from groupshot.toybox.world.drawing import Picture, box_of, draw
-from groupshot.toybox.world.dreaming import POPULATIONS, dream, identity, staged
+from groupshot.toybox.world.dreaming import POPULATIONS, dream, identity, staged, touching
 from groupshot.toybox.world.lexicon import WORDS
 from groupshot.toybox.world.scenes import Bond, Placed, Scene, mirrored
 from groupshot.toybox.world.vocabulary import (
@@ -54,4 +54,5 @@ __all__ = [
     "identity",
     "mirrored",
     "staged",
+    "touching",
 ]

@@ -39,6 +39,10 @@ and prompts of `unseen` ask the base for combinations that it never saw.
 
 COUNTS = (0.35, 0.40, 0.15, 0.06, 0.04)
 """Share of scenes with one, two, three, four, and five to ten characters."""
+TOUCHING = {"in front of": 0.15, "holding hands": 0.1, "hugging": 0.2, "riding": 0.25}
+"""Shares of scenes with two to four characters in which a pair does more than stand side by side,
+where it is to be learned: half of whoever is hugged or ridden is hidden, which takes more scenes.
+"""
 TALLEST = {1: (62, 98), 2: (50, 80), 3: (44, 62), 4: (36, 52)}
 """Range of heights in pixels by number of characters; `CROWD` beyond."""
 CROWD = (26, 36)
@@ -110,6 +114,15 @@ def drawn_count(rng: Rng) -> int:
     """How many characters a scene has, by `COUNTS`."""
     n = int(rng.choice(len(COUNTS), p=COUNTS)) + 1
     return n if n < 5 else int(rng.integers(5, 11))
+
+
+def touching(rng: Rng, count: int) -> str:
+    """A relation for the bound pair of so many characters, by `TOUCHING`."""
+    beside = RELATIONS[0]
+    if not 1 < count < 5:
+        return beside
+    shares = {beside: 1 - sum(TOUCHING.values()), **TOUCHING}
+    return str(rng.choice([*shares], p=[*shares.values()]))
 
 
 def staged(
