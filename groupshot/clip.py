@@ -10,7 +10,7 @@ from PIL.Image import Image as Picture
 from torch import Tensor, nn
 from transformers import CLIPImageProcessorPil, CLIPModel
 
-from groupshot.base import Base, Encoder, folder
+from groupshot.base import Base, Encoder, folder, lowered
 from groupshot.errors import UserError
 from groupshot.files import load_tensors
 from groupshot.masks.loading import network, opened
@@ -106,7 +106,7 @@ def summed_up(
     """
     ids = base.ids(prompts)
     where = pooling(base, ids)
-    with base.lowered(base.stored):
+    with lowered(base.device, base.stored):
         states = (reads or reading(base.encoders[0]))(ids[:, : int(where.max()) + 1])
     return states[torch.arange(len(ids), device=ids.device), where].float()
 

@@ -16,7 +16,8 @@ LADDER = (
     + ["scores", "export"]  # the engine
     + ["methods"]  # the papers
     + ["folders", "fields", "cards", "progress", "report", "demo", "doctor", "bench"]  # the doors
-    + ["overlays", "strips", "previews", "benchmarks", "commands", "cli", "ui", "__init__"]
+    + ["overlays", "strips", "previews", "benchmarks", "commands", "cli", "ui"]
+    + ["__init__", "__main__"]
 )
 HOMES = {
     "diffusers": {"base", "attention", "export", "toybox/training", "benchmarks/published"},

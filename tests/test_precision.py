@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from test_methods import quick
 from test_run import left_at
 
 from groupshot.base import Base
+from groupshot.base.memory import attending
 from groupshot.errors import UserError
 from groupshot.files import load_tensors
 from groupshot.run import Run
@@ -18,6 +20,10 @@ PROMPT = "a photo of <luna> and <rex>"
 @pytest.fixture(params=HALVES)
 def half(request):
     return request.param
+
+
+def processors(base: Base) -> set[type]:
+    return {type(each) for each in base.unet.attn_processors.values()}
 
 
 def halved(base: Base, half: str) -> Base:
@@ -41,6 +47,13 @@ def test_it_draws_about_the_same(request, kind, half):
     ]
     torch.testing.assert_close(*drawn, rtol=0.1, atol=0.1)
     assert not torch.equal(*drawn)
+
+
+def test_a_cpu_writes_out_small_maps_in_bf16_alone(base):
+    with base.computing("bf16"):
+        assert processors(base) == {AttnProcessor}
+    assert processors(base) == {AttnProcessor2_0}
+    assert isinstance(attending("bf16", 64), AttnProcessor2_0)
 
 
 @pytest.mark.usefixtures("middle")

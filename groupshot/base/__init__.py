@@ -5,4 +5,5 @@ from groupshot.base.encoders import Encoder as Encoder
 from groupshot.base.loading import folder as folder
 from groupshot.base.loading import quiet as quiet
 from groupshot.base.loading import where as where
+from groupshot.base.memory import lowered as lowered
 from groupshot.base.memory import spared as spared

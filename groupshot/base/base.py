@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from groupshot.base.encoders import Encoder, Reader, reader
 from groupshot.base.loading import folder, pipeline, where
-from groupshot.base.memory import HALVES, spared
+from groupshot.base.memory import HALVES, attending, lowered, spared
 from groupshot.base.shares import Shares
 from groupshot.basefolder import TOYBOX, Card, card
 from groupshot.cast import CALL
@@ -81,6 +81,17 @@ class Base:
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.pipe.device
+
+    @property
+    def precision(self) -> str | None:
+        """How the denoiser computes."""
+        return self._precision
+
+    @precision.setter
+    def precision(self, precision: str | None) -> None:
+        self._precision = precision
+        if self.device.type == "cpu":
+            self.unet.set_attn_processor(attending(precision, self.unet.config.sample_size))
 
     @property
     def stored(self) -> str:
@@ -155,7 +166,7 @@ class Base:
 
     def text(self, prompts: Sequence[str]) -> Text:
         """Prompts as the denoiser reads them."""
-        with self.lowered(self.stored):
+        with lowered(self.device, self.stored):
             return self.reader.text(self._checked(prompts)).float()
 
     def embedded(self, phrase: str) -> Tensor:
@@ -218,13 +229,8 @@ class Base:
 
     def _passed(self, noisy: Latent, times: Times, text: Text) -> Latent:
         """The same, at once and here."""
-        with self.lowered(self.precision):
+        with lowered(self.device, self.precision):
             return self.unet(noisy, times, **self.reader.told(text, self.size)).sample.float()
-
-    def lowered(self, precision: str | None) -> AbstractContextManager[Any]:
-        """Matrix products in a half precision; as they are in any other."""
-        half = HALVES.get(precision or "")
-        return torch.autocast(self.device.type, half or torch.bfloat16, enabled=half is not None)
 
     def target(self, latents: Latent, noise: Latent, times: Times) -> Latent:
         """What the denoiser should say."""

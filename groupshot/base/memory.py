@@ -1,8 +1,10 @@
-"""Memory: how a pipeline is made to take less of it."""
+"""Memory, and time: how a pipeline is made to take less of them."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
+from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from torch import nn
 
 from groupshot.base.encoders import reader
@@ -12,6 +14,24 @@ HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 TOGETHER = 256
 """Pixels a side of the largest pictures that pass through a VAE several at once."""
+
+WRITTEN_OUT = 32
+"""Side of the largest latents whose attention a CPU writes out in bf16."""
+
+
+def lowered(device: torch.device, precision: str | None) -> AbstractContextManager[Any]:
+    """Matrix products in a half precision; as they are in any other."""
+    half = HALVES.get(precision or "")
+    return torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None)
+
+
+def attending(precision: str | None, side: int) -> AttnProcessor | AttnProcessor2_0:
+    """How a CPU computes attention: fused, but small maps in bf16 as matrix products.
+
+    There a pass and its way back take two thirds of the time; in fp32 they would take longer, and
+    large maps more memory than there is.
+    """
+    return AttnProcessor() if precision == "bf16" and side <= WRITTEN_OUT else AttnProcessor2_0()
 
 
 def spared(pipe: Any, precision: str | None, recompute: bool) -> Any:

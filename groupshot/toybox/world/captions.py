@@ -29,7 +29,11 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 PLURALS = {"mouse": "mice", "fox": "foxes"}
 
 DEGREES = 4
-"""Degrees of detail: class; main colour; pattern and accessory; everything that has a name."""
+"""Degrees of detail: class; main colour; pattern and accessory; everything that has a name.
+
+In half of the captions of any degree the style has none: a base that hears of second colours only
+beside a style draws them only then.
+"""
 
 
 def caption(scene: Scene, rng: Rng, detail: int | None = None) -> str:
@@ -38,12 +42,12 @@ def caption(scene: Scene, rng: Rng, detail: int | None = None) -> str:
     who = [c.identity for c in scene.characters]
     said = grouped(rng, who, degree) if len(who) > 4 else related(rng, scene, who, degree)
     place = pick(rng, PLACES[scene.background]) if degree or rng.random() < 0.6 else ""
-    return " ".join(w for w in (opening(rng, scene, degree), said, place) if w)
+    return " ".join(w for w in (opening(rng, scene), said, place) if w)
 
 
-def opening(rng: Rng, scene: Scene, degree: int) -> str:
+def opening(rng: Rng, scene: Scene) -> str:
     """Nothing, the medium, or the medium and its drawing style."""
-    if degree == DEGREES - 1 or rng.random() < 0.4:
+    if rng.random() < 0.5:
         return pick(rng, DRAWN).format(style=scene.style)
     return "" if rng.random() < 0.5 else pick(rng, MEDIA)
 
