@@ -10,6 +10,10 @@ from torch import Tensor, nn
 from groupshot.base import Base
 from groupshot.recipes import Full, Lora, Recipe, Tensors, Tokens
 
+ROWS = 6
+"""Rows of the embedding table for each concept, on the toybox: a word of its says one thing alone,
+a class, a colour, a pattern or what is worn, and one row could say no more."""
+
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 """The projections of every attention layer of a U-Net, as diffusers names them."""
 EVERYWHERE = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2")

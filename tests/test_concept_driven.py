@@ -186,7 +186,7 @@ def test_no_segmenter_is_ever_called(base, halves, tmp_path, monkeypatch):
 def test_words_begin_apart_and_may_begin_as_noise(base, halves, tmp_path):
     begun = {}
     for start in ("class", "random"):
-        method = quick(start=start)
+        method = quick(start=start, vectors=1)
         with base.borrowed():
             classes = dict.fromkeys(halves.names, "cat")
             part = method.rows(base, classes, keeping(tmp_path / start))

@@ -20,6 +20,7 @@ from groupshot.run import Run
 from groupshot.stage import Method
 
 QUICK = {
+    "vectors": 2,
     "steps": 2,
     "batch": 2,
     "crops": 1,

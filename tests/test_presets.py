@@ -94,8 +94,17 @@ def test_a_class_stands_for_what_is_usual_on_the_base_and_it_is_recorded(
 ):
     monkeypatch.setattr("groupshot.presets.kinds", lambda base: ["sd"])
     usual = Run(two_cats, base=base, method=DreamBooth, out=tmp_path / "run")
-    rates, own = {"token_rate": 1e-3, "lora_rate": 1e-4}, {"priors": 200, "prior_batch": 1}
-    published = DreamBooth(steps=1000, batch=2, modules=ATTENTION, **rates, **own)
+    published = DreamBooth(
+        steps=1000,
+        batch=2,
+        vectors=2,
+        token_rate=1e-3,
+        lora_rate=1e-4,
+        modules=ATTENTION,
+        priors=200,
+        prior_batch=1,
+        prior_weight=1.0,
+    )
     assert usual.method == published
     assert usual.record["fields"]["steps"] == 1000
     said = Run(two_cats, base=base, method=DreamBooth(), out=tmp_path / "run")

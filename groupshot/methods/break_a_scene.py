@@ -39,7 +39,7 @@ from groupshot.samples import (
     unions,
 )
 from groupshot.stage import Stage
-from groupshot.weights import SETS, tokens
+from groupshot.weights import ROWS, SETS, tokens
 
 Pair = tuple[Batch, Batch]
 """Photos of the cast with masks, and the base's own pictures of their classes."""
@@ -58,8 +58,8 @@ class BreakAScene:
     """Steps of each of the two phases; the paper's on sd."""
     batch: int = per_base(4, sd=1)
     """Photos a step; the paper's on sd."""
-    vectors: int = 1
-    """Rows of the embedding table for each concept; the paper's is 1."""
+    vectors: int = per_base(ROWS, sd=1)
+    """Rows of the embedding table for each concept; the paper's 1 on sd."""
     token_rate: float = per_base(5e-3, sd=5e-4)
     """Learning rate of the rows in the first phase; the paper's on sd."""
     weights: Literal["everything", "lora"] = per_base("everything", xl="lora")

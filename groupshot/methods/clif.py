@@ -57,7 +57,7 @@ from groupshot.samples import (
 )
 from groupshot.shapes import HardMask
 from groupshot.stage import Stage, falling
-from groupshot.weights import ATTENTION, Part, copied_tokens, lora, text_encoder
+from groupshot.weights import ATTENTION, ROWS, Part, copied_tokens, lora, text_encoder
 
 COMMON = (
     *("chef", "wizard", "doctor", "jean jacket", "stool", "dog", "cat", "bear", "rabbit", "fox"),
@@ -91,8 +91,8 @@ class Clif:
     """Collages a step, contrasted with each other; the code's on sd."""
     batch: int = per_base(4, xl=1)
     """Photos a step in the other two stages: the code's 4."""
-    vectors: int = 2
-    """Rows of the embedding table for each concept: the code's 2, both begun as the class noun."""
+    vectors: int = per_base(ROWS, sd=2)
+    """Rows of the embedding table for each concept, all begun as its noun; the code's 2 on sd."""
     learns: Literal["tokens", "text-encoder"] = "tokens"
     """What the contrast changes: the rows (the code), or the text encoder too (the paper)."""
     contrast_rate: float = per_base(2e-3, sd=1e-4)

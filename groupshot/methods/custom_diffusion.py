@@ -37,7 +37,7 @@ from groupshot.samples import (
     shots,
 )
 from groupshot.stage import Stage
-from groupshot.weights import keys_values, tokens
+from groupshot.weights import ROWS, keys_values, tokens
 
 Pair = tuple[Batch, Batch]
 """Photos of the cast, and the base's own pictures of their classes."""
@@ -53,8 +53,8 @@ class CustomDiffusion:
     """Steps of gradient descent; the code's on sd, for several concepts on one GPU."""
     batch: int = per_base(4, sd=2, xl=1)
     """Photos a step; the code's 2 on sd, on each of its GPUs."""
-    vectors: int = 2
-    """Rows of the embedding table for each concept: the code's new word and the class noun."""
+    vectors: int = per_base(ROWS, sd=2)
+    """Rows of the embedding table for each concept; on sd the code's new word and the noun."""
     token_rate: float = per_base(5e-3, sd=2e-5, xl=1e-5)
     """Learning rate of the rows; the code has 1e-5 a picture for them and for the weights."""
     weight_rate: float = per_base(1e-4, sd=2e-5, xl=1e-5)

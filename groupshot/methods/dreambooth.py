@@ -25,7 +25,7 @@ from groupshot.losses import denoising, prior
 from groupshot.presets import per_base
 from groupshot.samples import Batch, batches, nouns, prior_batches, priors, shots, views
 from groupshot.stage import Stage, falling
-from groupshot.weights import ATTENTION, EVERYWHERE, lora, tokens
+from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, lora, tokens
 
 Pair = tuple[Batch, Batch]
 """Photos of the cast, and the base's own pictures of their classes."""
@@ -37,15 +37,15 @@ class DreamBooth:
 
     name: ClassVar[str] = "dreambooth"
 
-    steps: int = per_base(300, sd=1000, xl=2010)
+    steps: int = per_base(500, sd=1000, xl=2010)
     """Steps of gradient descent; the paper's on sd, MuDI's on xl."""
     batch: int = per_base(4, sd=2, xl=1)
     """Photos a step; Mix-of-Show's on sd, MuDI's on xl."""
-    vectors: int = 2
+    vectors: int = per_base(ROWS, sd=2)
     """Rows of the embedding table for each concept."""
-    token_rate: float = per_base(5e-4, sd=1e-3)
+    token_rate: float = per_base(5e-3, sd=1e-3)
     """Learning rate of the rows; Mix-of-Show's on sd."""
-    lora_rate: float = per_base(5e-3, sd=1e-4)
+    lora_rate: float = per_base(1e-3, sd=1e-4)
     """Learning rate of the LoRA; Mix-of-Show's and MuDI's on sd."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA; MuDI's on xl."""
@@ -56,7 +56,7 @@ class DreamBooth:
     """Pictures that the base draws of each class before it learns, or 0; MuDI's on xl."""
     prior_batch: int = per_base(2, sd=1)
     """How many of them a step."""
-    prior_weight: float = 1.0
+    prior_weight: float = per_base(0.3, sd=1.0)
     """Weight of their loss: the paper's λ is 1."""
     crops: int = 4
     """Different crops made of each photo."""

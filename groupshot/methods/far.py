@@ -47,7 +47,7 @@ from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.strangers import Stranger, asked, found, strangers
 from groupshot.shapes import Latent, Text
 from groupshot.stage import Stage
-from groupshot.weights import ATTENTION, Part, keys_values, lora, tokens
+from groupshot.weights import ATTENTION, ROWS, Part, keys_values, lora, tokens
 
 Pair = tuple[Batch, Batch]
 """Composites and photos with masks, and the base's own pictures of their classes."""
@@ -70,8 +70,8 @@ class FaR:
     """Steps of gradient descent: as many as DreamBooth's here, for want of the paper's."""
     batch: int = per_base(4, sd=2, xl=1)
     """Composites and photos a step: as in our other methods."""
-    vectors: int = 2
-    """Rows of the embedding table for each concept: Custom Diffusion's new word and its noun."""
+    vectors: int = per_base(ROWS, sd=2)
+    """Rows of the embedding table for each concept; on sd Custom Diffusion's word and its noun."""
     learns: Literal["keys-values", "lora"] = per_base("keys-values", xl="lora")
     """What learns beside the rows; the paper says "specific modules". Custom Diffusion's."""
     token_rate: float = per_base(5e-3, sd=5e-4)

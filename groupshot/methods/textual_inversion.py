@@ -23,7 +23,7 @@ from groupshot.losses import denoising
 from groupshot.presets import per_base
 from groupshot.samples import Batch, batches, shots, views
 from groupshot.stage import Stage
-from groupshot.weights import tokens
+from groupshot.weights import ROWS, tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +36,8 @@ class TextualInversion:
     """Steps of gradient descent; the paper's 5000 on sd."""
     batch: int = per_base(4, xl=1)
     """Photos a step; the paper's 4."""
-    vectors: int = 1
-    """Rows of the embedding table for each concept; the paper's is 1."""
+    vectors: int = per_base(ROWS, sd=1)
+    """Rows of the embedding table for each concept; the paper's 1 on sd."""
     rate: float = 5e-3
     """Learning rate of the rows: the paper's 0.005."""
     crops: int = 4
