@@ -28,8 +28,7 @@ def lowered(device: torch.device, precision: str | None) -> AbstractContextManag
 def attending(precision: str | None, side: int) -> AttnProcessor | AttnProcessor2_0:
     """How a CPU computes attention: fused, but small maps in bf16 as matrix products.
 
-    There a pass and its way back take two thirds of the time; in fp32 they would take longer, and
-    large maps more memory than there is.
+    Those are faster there; in fp32 they are slower, and large maps take too much memory.
     """
     return AttnProcessor() if precision == "bf16" and side <= WRITTEN_OUT else AttnProcessor2_0()
 

@@ -57,7 +57,7 @@ class DreamBooth:
     prior_batch: int = per_base(2, sd=1)
     """How many of them a step."""
     prior_weight: float = per_base(0.3, sd=1.0)
-    """Weight of their loss: the paper's λ is 1."""
+    """Weight of their loss: the paper's λ of 1 on sd, our choice on the toybox."""
     crops: int = 4
     """Different crops made of each photo."""
     least: float = 0.9

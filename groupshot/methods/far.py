@@ -67,7 +67,7 @@ class FaR:
     localized: bool = True
     """Localized Refinement; without it nothing is asked of attention."""
     steps: int = per_base(300, sd=1000, xl=2010)
-    """Steps of gradient descent: as many as DreamBooth's here, for want of the paper's."""
+    """Steps of gradient descent: ours, for want of the paper's; on sd as many as DreamBooth's."""
     batch: int = per_base(4, sd=2, xl=1)
     """Composites and photos a step: as in our other methods."""
     vectors: int = per_base(ROWS, sd=2)

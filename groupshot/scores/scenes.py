@@ -72,7 +72,7 @@ def hidden(ask: Ask, people: People) -> dict[str, frozenset[str]]:
 
 
 def out_of_sight(who: Identity, drawn: Sequence[Mapping[tuple[Identity, str], float]]) -> list[str]:
-    """Attributes of somebody that are worn on a part of which little shows in most drawings."""
+    """Attributes of somebody that are worn on a part of which little shows on average."""
     shown = {part: fmean(each.get((who, part), 1.0) for each in drawn) for part in WORN}
     return [attribute for part in WORN if shown[part] < LEAST for attribute in WORN[part]]
 

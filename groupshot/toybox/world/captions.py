@@ -31,7 +31,7 @@ PLURALS = {"mouse": "mice", "fox": "foxes"}
 DEGREES = 4
 """Degrees of detail: class; main colour; pattern and accessory; everything that has a name.
 
-In half of the captions of any degree the style has none: a base that hears of second colours only
+Half of the captions of any degree name the drawing style: a base that hears of second colours only
 beside a style draws them only then.
 """
 
