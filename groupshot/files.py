@@ -14,8 +14,8 @@ from torch import Tensor
 
 from groupshot.errors import UserError
 
-DRAFT = re.compile(r"\..+\.\d+")
-"""The name of a file that is being written."""
+DRAFT = re.compile(r"\..+\.\d+|\.tmp\w{6}")
+"""The name of a file that is being written, by `written` or by safetensors, which names its own."""
 
 
 @contextmanager

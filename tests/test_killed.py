@@ -15,6 +15,7 @@ from test_methods import quick
 from test_run import assert_equal, learned
 
 from groupshot.errors import UserError
+from groupshot.files import save_tensors, sweep
 from groupshot.methods import METHODS
 from groupshot.run import Run
 
@@ -100,6 +101,18 @@ def test_killed_at_every_write_it_ends_where_it_would_have(training, tmp_path):
     assert set(endings[:-1]) == {-signal.SIGKILL}
     assert len(endings) > 3
     assert_equal(learned(tmp_path / "whole"), learned(tmp_path / "killed"))
+
+
+def test_what_a_killed_writer_left_is_swept(tmp_path):
+    large = {"rows": torch.zeros(50_000_000)}
+    process = started(lambda: save_tensors(tmp_path / "rows.safetensors", large))
+    while not (left := list(tmp_path.iterdir())):
+        pass
+    process.kill()
+    assert ended(process) == -signal.SIGKILL
+    assert left != [tmp_path / "rows.safetensors"]
+    sweep(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_in_which_another_process_trains_is_refused(
