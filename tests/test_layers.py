@@ -20,7 +20,10 @@ LADDER = (
     + ["__init__", "__main__"]
 )
 HOMES = {
-    "diffusers": {"base", "attention", "export", "toybox/training", "benchmarks/published"},
+    "diffusers": {
+        *("base", "attention", "export", "toybox/training"),
+        *("benchmarks/published", "benchmarks/spoiled"),
+    },
     "transformers": {"base", "masks", "clip", "scores", "toybox/training", "benchmarks/published"},
     "peft": {"recipes", "benchmarks/plain"},
     "accelerate": {"run"},

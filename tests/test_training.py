@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from groupshot.toybox.training import checking, parts, timing
 from groupshot.toybox.training.assemble import assemble
 from groupshot.toybox.training.autoencoder import standardise
-from groupshot.toybox.training.denoiser import fresh_unet
+from groupshot.toybox.training.denoiser import CLEARER, OFTEN, fresh_unet, timesteps
 from groupshot.toybox.training.loop import Budget, run
 from groupshot.toybox.training.recipe import TINY
 from groupshot.toybox.training.tokens import LENGTH, built
@@ -127,3 +127,12 @@ def test_the_assembled_folder_draws_without_a_warning(
     assert text.eos_token_id == pipe.tokenizer.eos_token_id != 2
     assert text.vocab_size == len(pipe.tokenizer)
     assert not list(tmp_path.glob("base.*"))
+
+
+def test_every_batch_sees_every_noise_and_most_of_it_little():
+    for seed in range(20):
+        times = timesteps(20, 1000, torch.Generator().manual_seed(seed)).sort().values
+        assert int((times < 1000 * CLEARER).sum()) == round(20 * OFTEN)
+        assert times[0] < 80
+        assert times[-1] > 850
+        assert int(times.diff().max()) < 300

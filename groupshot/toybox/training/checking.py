@@ -78,8 +78,11 @@ def loaded(folder: Path) -> Any:
     return pipe.to(device)
 
 
-def drawn(pipe: Any, folder: Path, some: Sequence[Prompt]) -> list[Image.Image]:
-    """A picture for each prompt, each from a seed of its own, sampled as the base asks for."""
+def drawn(pipe: Any, folder: Path, some: Sequence[Prompt], **given: Any) -> list[Image.Image]:
+    """A picture for each prompt, each from a seed of its own, sampled as the base asks for.
+
+    What is `given` besides goes to the pipeline.
+    """
     file = folder / SAMPLING
     said: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     generators = [torch.Generator().manual_seed(prompt.seed) for prompt in some]
@@ -90,4 +93,5 @@ def drawn(pipe: Any, folder: Path, some: Sequence[Prompt]) -> list[Image.Image]:
             guidance_scale=said.get("guidance", 7.5),
             guidance_rescale=said.get("guidance_rescale", 0.0),
             generator=generators,
+            **given,
         ).images
