@@ -20,15 +20,13 @@ from tqdm import tqdm
 from groupshot import toybox
 from groupshot.base import quiet
 from groupshot.report import Row, sheet
-from groupshot.toybox.prompts import AGREEING, Prompt, matched, prompts, right
+from groupshot.toybox.prompts import AGREEING, GROUPS, Prompt, matched, prompts, right
 from groupshot.toybox.reader import Reader, Reading
 from groupshot.toybox.training.checking import drawn, loaded, portions
 from groupshot.toybox.world import draw
 
 STRENGTHS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 """Shares of the noise schedule that are gone through; at 1 nothing is left of the drawing."""
-GROUPS = ("one", "two", "same")
-"""One character, two of different classes, two of one."""
 TOLD = (*AGREEING, "second")
 """What must be right of everyone."""
 SHOWN = 9

@@ -12,6 +12,8 @@ from groupshot.toybox.world import RELATIONS, Identity, Scene, caption, dream, i
 Scores = dict[str, list[float]]
 """Each figure's single results, from 0 to 1."""
 
+GROUPS = ("one", "two", "same")
+"""One character, two of different classes, two of one."""
 AGREEING = ("kind", "colour", "pattern", "accessory", "accessory_colour")
 """What decides which character is which."""
 SYMMETRIC = ("holding hands", "hugging")
@@ -22,7 +24,7 @@ class Prompt:
     """What is asked for."""
 
     group: str
-    """one, two (of different classes) or same (two of one class)."""
+    """One of GROUPS."""
     scene: Scene
     words: str
     seed: int
@@ -41,7 +43,7 @@ def prompts(n: int, seed: int) -> list[Prompt]:
 
 def prompted(i: int, rng: np.random.Generator) -> Prompt:
     """The i-th prompt: relations take turns, and so do pattern and every attribute in words."""
-    group = ("one", "two", "same")[i % 3]
+    group = GROUPS[i % len(GROUPS)]
     scene = dream(rng, population="unseen", count=1) if group == "one" else couple(group, i, rng)
     words = caption(scene, rng, 2 + i // 3 % 2)
     return Prompt(group=group, scene=scene, words=words, seed=int(rng.integers(2**31)))

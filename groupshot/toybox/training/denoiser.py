@@ -27,8 +27,6 @@ COUNTS = (0.3, 0.5, 0.15)
 """Share of scenes with one, two and three characters; the rest is as the world dreams."""
 CLEAN = 5.0
 """SNR + 1 from which a timestep counts less: there little is left to be learned."""
-
-
 CLEARER, OFTEN = 0.65, 0.85
 """Share of the schedule, its clearer part, that so large a share of the timesteps is drawn from.
 
