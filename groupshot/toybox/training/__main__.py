@@ -30,7 +30,9 @@ def main() -> None:
         stages = plan(shop, asked.stage) if asked.minutes else {}
         for name, share in stages.items():
             budget = Budget(seconds=60 * asked.minutes * share, decay=asked.decay)
-            run(workshop.taken_up(shop, name), shop.folder, budget, team)
+            stage = workshop.taken_up(shop, name)
+            stage.pace = replace(stage.pace, rate=asked.rate or stage.pace.rate)
+            run(stage, shop.folder, budget, team)
     if asked.assemble and asked.rank == 0:
         assemble(shop, asked.assemble)
         if asked.measure:
@@ -67,6 +69,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--assemble", type=Path, help="write the finished base to this folder")
     parser.add_argument("--measure", type=int, help="write its card, from so many prompts")
     parser.add_argument("--from-shipped", action="store_true", help="begin with shipped weights")
+    parser.add_argument("--rate", type=float, help="peak learning rate (the recipe's)")
     parser.add_argument("--decay", action="store_true", help="end at a learning rate of zero")
     parser.add_argument("--processes", type=int, default=1, help="that train together, on a CPU")
     parser.add_argument(

@@ -128,7 +128,7 @@ class Contrasting:
             scenes[row] = mirrored(scenes[row])
         seeds = [int(seed) for seed in rng.integers(2**32, size=len(scenes))]
         said = [caption(s, rng_at(seed)) for s, seed in zip(scenes, seeds, strict=True)]
-        wrong = swapped(rng, scenes, seeds, said)[: self.recipe.hard]
+        wrong = swapped(scenes, seeds, said)[: self.recipe.hard]
         chosen = rng.integers(collages, size=some)
         pasted = self.albums.collages.records.read("image", chosen)
         told = [bytes(b) for b in self.albums.collages.records.read("said", chosen)]
@@ -154,17 +154,17 @@ class Contrasting:
         parts.save_projection(self.out, {"weight": projection, "logit_scale": scale})
 
 
-def swapped(rng: Rng, scenes: list[Scene], seeds: list[int], said: list[str]) -> list[str]:
+def swapped(scenes: list[Scene], seeds: list[int], said: list[str]) -> list[str]:
     """Captions with sides or colours swapped, worded like the true ones."""
     wrong: list[str] = []
     for scene, seed, text in zip(scenes, seeds, said, strict=True):
         if not 2 <= len(scene.characters) <= labels.SLOTS:
             continue
-        how = str(rng.choice(list(SWAPS)))
-        other = SWAPS[how](scene)
-        if other is not None:
-            untrue = caption(other, rng_at(seed))
-            wrong += [untrue] if told_apart(scene, text, untrue, how) else []
+        for how, swap in SWAPS.items():
+            other = swap(scene)
+            untrue = "" if other is None else caption(other, rng_at(seed))
+            if untrue and told_apart(scene, text, untrue, how):
+                wrong.append(untrue)
     return wrong
 
 

@@ -146,25 +146,31 @@ class Denoising:
     def losses(self, step: int, progress: float) -> dict[str, Tensor]:
         """The velocity's weighted error, and the hints."""
         pages = self.album.grow(self.pace.drawn_by(step))
-        device = self.unet.device
         batch = self.batch(rng_at(SEED, 1, step), pages)
-        clean, generator = batch.latents, noise_at(SEED, 2, step)
-        noise = torch.randn(clean.shape, generator=generator)
-        t = timesteps(len(clean), len(self.schedule.betas), generator)
+        generator = noise_at(SEED, 2, step)
+        noise = torch.randn(batch.latents.shape, generator=generator)
+        t = timesteps(len(noise), len(self.schedule.betas), generator)
+        velocity = self.errors(batch, noise, t).mean()
+        device = self.unet.device
+        told = {k: torch.from_numpy(v).to(device) for k, v in batch.labels.items()}
+        with mixed_precision(device):
+            hints = self.model.hints(told, self.schedule.alphas_cumprod[t].to(device).sqrt())
+        return {"velocity": velocity, "hints": self.recipe.hints * hints}
+
+    def errors(self, batch: Batch, noise: Tensor, t: Tensor) -> Tensor:
+        """Squared errors of the velocity, [b, c, h, w], weighted by place and by timestep [b]."""
+        device = self.unet.device
         times: Any = t  # declared as a class that nobody makes
-        noisy = self.schedule.add_noise(clean, noise, times)
-        aim = self.schedule.get_velocity(clean, noise, times).to(device)
+        noisy = self.schedule.add_noise(batch.latents, noise, times)
+        aim = self.schedule.get_velocity(batch.latents, noise, times).to(device)
         where = emphasis(torch.from_numpy(batch.labels["part"])).to(device)
         signal = self.schedule.alphas_cumprod[t].to(device)
         with mixed_precision(device):
             said = self.said(batch.captions)
             noisy = noisy.to(device, memory_format=torch.channels_last)
             guess = self.unet(noisy, t.to(device), said, return_dict=False)[0].float()
-            told = {k: torch.from_numpy(v).to(device) for k, v in batch.labels.items()}
-            hints = self.model.hints(told, signal.sqrt())
         ease = (CLEAN * (1 - signal)).clamp(max=1)[:, None, None, None]
-        error = (guess - aim).square() * where * ease
-        return {"velocity": error.mean(), "hints": self.recipe.hints * hints}
+        return (guess - aim).square() * where * ease
 
     def batch(self, rng: Rng, pages: int) -> Batch:
         """Scenes as drawn or mirrored, with captions of any degree, some of them blank."""

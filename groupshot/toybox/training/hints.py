@@ -27,6 +27,7 @@ class Hints(nn.Module):
         width = recipe.unet_channels[1]
         self.norm = nn.GroupNorm(recipe.groups, width)
         self.head = nn.Conv2d(width, sum(HEADS.values()), 1)
+        nn.init.zeros_(self.head.weight)  # a trained U-Net is not pulled by what knows nothing yet
         self.seen: Tensor | None = None
         unet.up_blocks[-2].register_forward_hook(self.watch)
 
