@@ -66,7 +66,8 @@ class Recipe:
     unet: Pace = Pace(batch=16, rate=0.02, warmup=100, first=1600, fresh=1, most=60000, ema=0.995)
     """The rate is for the first 745,000 pictures. Half of it was right for 75,000 more that ended
     at zero; from there on 90,000 at a constant half undid them (`python -m
-    groupshot.benchmarks.heldout`: .241 -> .268), and 6,400 at a fortieth did not (-.0002)."""
+    groupshot.benchmarks.heldout`: .241 -> .268), and 55,000 from a twentieth down changed nothing.
+    """
 
     @property
     def shrink(self) -> int:
