@@ -2,15 +2,12 @@
 
 import shutil
 import sys
-from pathlib import Path
 
 import torch
 
-from groupshot import toybox
 from groupshot.benchmarks import heldout
 from groupshot.toybox.training import parts
-
-SHIPPED = Path(toybox.__file__).parent / "base"
+from groupshot.toybox.training.parts import SHIPPED
 
 
 def test_a_disturbed_unet_is_told_from_an_equal_one(tmp_path, monkeypatch, capsys):
@@ -20,7 +17,7 @@ def test_a_disturbed_unet_is_told_from_an_equal_one(tmp_path, monkeypatch, capsy
     with torch.no_grad():
         unet.conv_in.weight.mul_(1.2)
     parts.save_unet(worse, unet)
-    monkeypatch.setattr(sys, "argv", ["heldout", "-n", "32", str(equal), str(worse)])
+    monkeypatch.setattr(sys, "argv", ["heldout", "-n", "32", *map(str, (SHIPPED, equal, worse))])
     heldout.main()
     shipped, same, off = (line.split() for line in capsys.readouterr().out.splitlines()[1:])
     assert float(same[5]) == 0 and same[:5] == shipped[:5]

@@ -1,4 +1,4 @@
-"""How far bases are off on unseen scenes: `python -m groupshot.benchmarks.heldout FOLDER`.
+"""How far bases are off on unseen scenes: `python -m groupshot.benchmarks.heldout FOLDER…`.
 
 The weighted error of the velocity, by quarters of the noise schedule from the clearest on, of the
 U-Nets in some folders. All see the same scenes, captions and noise, so that after a minute a
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from groupshot import toybox
 from groupshot.base import quiet
 from groupshot.toybox.training import parts, workshop
 from groupshot.toybox.training.denoiser import Denoising
@@ -72,15 +71,13 @@ def row(found: Tensor, first: Tensor) -> str:
 def main() -> None:
     """Print a line for each folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    shipped = Path(toybox.__file__).parent / "base"
-    parser.add_argument("folders", type=Path, nargs="*", help="bases, beside the shipped one")
+    parser.add_argument("folders", type=Path, nargs="+", help="bases; the others beside the first")
     parser.add_argument("-n", type=int, default=256, help="scenes (256)")
     options = parser.parse_args()
     quiet()
-    folders = [shipped, *options.folders]
-    found = measured(folders, max(2, options.n // RECIPE.unet.batch))
+    found = measured(options.folders, max(2, options.n // RECIPE.unet.batch))
     print(" ".join(f"{name:>8}" for name in ("clearest", "clearer", "noisier", "noisiest", "mean")))
-    for folder, each in zip(folders, found, strict=True):
+    for folder, each in zip(options.folders, found, strict=True):
         print(row(each, found[0]), folder)
 
 

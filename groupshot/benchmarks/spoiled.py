@@ -17,12 +17,12 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img impo
 from PIL import Image
 from tqdm import tqdm
 
-from groupshot import toybox
 from groupshot.base import quiet
 from groupshot.report import Row, sheet
 from groupshot.toybox.prompts import AGREEING, GROUPS, Prompt, matched, prompts, right
 from groupshot.toybox.reader import Reader, Reading
 from groupshot.toybox.training.checking import drawn, loaded, portions
+from groupshot.toybox.training.parts import SHIPPED
 from groupshot.toybox.world import draw
 
 STRENGTHS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
@@ -52,7 +52,7 @@ def main() -> None:
     """Print a table, and save a sheet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=96, help="scenes, a third of each group (96)")
-    parser.add_argument("--base", type=Path, default=Path(toybox.__file__).parent / "base")
+    parser.add_argument("--base", type=Path, default=SHIPPED)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=Path("spoiled.png"), help="the sheet")
     options = parser.parse_args()

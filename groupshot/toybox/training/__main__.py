@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from groupshot import toybox
 from groupshot.toybox.training import parts, workshop
 from groupshot.toybox.training.album import drawers
 from groupshot.toybox.training.assemble import assemble
@@ -24,7 +23,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shop = Workshop(folder=asked.out, recipe=RECIPE, device=device, rank=asked.rank)
     if asked.rank == 0:
-        workshop.prepare(shop, shipped_folder() if asked.from_shipped else None)
+        workshop.prepare(shop, parts.SHIPPED if asked.from_shipped else None)
     with drawers(asked.workers) as pool, gathered(asked.processes, asked.rank, asked.out) as team:
         shop = replace(shop, pool=pool)
         stages = plan(shop, asked.stage) if asked.minutes else {}
@@ -53,11 +52,6 @@ def plan(shop: Workshop, asked: str) -> dict[str, float]:
 
 RESULT = {"text": parts.TEXT, "vae": parts.VAE, "clip": parts.VISION}
 """The part that a stage leaves behind."""
-
-
-def shipped_folder() -> Path:
-    """Where the built-in base lies."""
-    return Path(toybox.__file__).parent / "base"
 
 
 def arguments() -> argparse.Namespace:

@@ -19,6 +19,8 @@ Network = TypeVar("Network", bound=nn.Module)
 VAE, UNET, TEXT, VISION = "vae", "unet", "text_encoder", "image_encoder"
 TOKENIZER, PROJECTION = "tokenizer", "text_projection"
 
+SHIPPED = Path(__file__).parent.parent / "base"
+"""Where the built-in base lies."""
 KEPT = (".py", ".json", ".txt", ".safetensors")
 """Suffixes of files that make a difference."""
 

@@ -65,8 +65,8 @@ class Recipe:
     """Weight of naming what is drawn where, from the U-Net's own features (see `hints`)."""
     unet: Pace = Pace(batch=16, rate=0.02, warmup=100, first=1600, fresh=1, most=60000, ema=0.995)
     """The rate is for the first 745,000 pictures. Half of it was right for 75,000 more that ended
-    at zero; from there on 90,000 at a constant half undid them (`python -m
-    groupshot.benchmarks.heldout`: .241 -> .268), and 55,000 from a twentieth down changed nothing.
+    at zero; from there on 85,000 at a constant half undid them (`python -m
+    groupshot.benchmarks.heldout`: .239 -> .268), and 55,000 from a twentieth down changed nothing.
     """
 
     @property
