@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from groupshot.base import Base
-from groupshot.benchmarks.pace import WARM, Asked, measured, rows
+from groupshot.benchmarks.pace import WARM, Asked, alone, measured, rows
 from groupshot.benchmarks.plain import NEW, begun
 from groupshot.methods import METHODS
 
 
-def test_each_side_takes_turns_and_a_row_compares_them(world_base_folder, tmp_path):
-    asked = Asked(
+@pytest.fixture
+def asked(world_base_folder, tmp_path):
+    return Asked(
         base=str(world_base_folder),
         device="cpu",
         precision="fp32",
@@ -23,10 +24,20 @@ def test_each_side_takes_turns_and_a_row_compares_them(world_base_folder, tmp_pa
         cast=Path(),
         out=tmp_path,
     )
+
+
+def test_each_side_takes_turns_and_a_row_compares_them(asked):
     (row,) = rows(asked)
     assert row.stage == "joint"
     assert min(row.step, row.plain, row.words) > 0
     assert "dreambooth" in str(row)
+
+
+def test_the_memory_of_a_side_is_counted_from_the_making_of_its_base_on(asked):
+    taken = alone(asked, "ours")
+    assert len(taken.steps) == 1 + WARM
+    assert taken.prepared > 0
+    assert taken.peak > 0
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -1,9 +1,10 @@
 """What methods' steps cost beside a plain LoRA's: `python -m groupshot.benchmarks.pace`.
 
 On a CPU the steps of ours and of the plain ones take turns, so that what slows the machine down for
-a while slows all of them. On a GPU each has it for itself, one after another, and its own peak of
-memory. Neither side learns priors, and both have the same batch, precision and LoRA. With `--base
-sd15`, `sd21-base`, `sd21` or `sdxl` weights are random, of the published configuration.
+a while slows all of them. On a GPU, and with `--memory`, each has it for itself, one after another,
+and its own peak of memory (on a CPU steps are slower while that is counted). Neither side learns
+priors, and both have the same batch, precision and LoRA. With `--base sd15`, `sd21-base`, `sd21` or
+`sdxl` weights are random, of the published configuration.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from PIL import Image
 
 from groupshot.base import Base, quiet
 from groupshot.bench.processes import apart
+from groupshot.benchmarks.meter import MIB, metered
 from groupshot.benchmarks.plain import Plain, begun
 from groupshot.benchmarks.published import PUBLISHED, published
 from groupshot.cast import Cast
@@ -64,6 +66,8 @@ class Asked:
     cast: Path
     out: Path
     """A folder to work in."""
+    memory: bool = False
+    """Whether peaks of memory are wanted on a CPU too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,7 @@ class Taken:
     steps: list[tuple[str, float]]
     """The stage and the seconds of each."""
     prepared: int = 0
-    """MiB of the GPU's memory, at most, to the end of the first step; 0 on a CPU."""
+    """MiB at most, to the end of the first step; 0 where nobody asked."""
     peak: int = 0
     """And in the steps after it."""
 
@@ -166,14 +170,13 @@ def in_turns(asked: Asked) -> dict[str, Taken]:
 def alone(asked: Asked, who: str) -> Taken:
     """The steps of one side, and what memory they took."""
     quiet()
-    turns = side(asked, who)
-    torch.cuda.reset_peak_memory_stats()
-    first = next(turns)
-    prepared = torch.cuda.max_memory_allocated() // 2**20
-    torch.cuda.reset_peak_memory_stats()
-    rest = list(turns if who == "ours" else islice(turns, asked.steps + WARM))
-    peak = torch.cuda.max_memory_allocated() // 2**20
-    return Taken(steps=[first, *rest], prepared=prepared, peak=peak)
+    device = torch.device(asked.device)
+    with metered(device) as before:
+        turns = side(asked, who)
+        first = next(turns)
+    with metered(device, before.held) as after:
+        rest = list(turns if who == "ours" else islice(turns, asked.steps + WARM))
+    return Taken(steps=[first, *rest], prepared=before.peak // MIB, peak=after.peak // MIB)
 
 
 def one_by_one(asked: Asked) -> dict[str, Taken]:
@@ -183,7 +186,7 @@ def one_by_one(asked: Asked) -> dict[str, Taken]:
 
 def rows(asked: Asked) -> Generator[Row]:
     """What each stage of a method costs."""
-    found = (in_turns if asked.device == "cpu" else one_by_one)(asked)
+    found = (one_by_one if asked.memory or asked.device != "cpu" else in_turns)(asked)
     own = found["ours"]
     for stage, of_stage in groupby(enumerate(own.steps), key=lambda each: each[1][0]):
         counted = [number for number, _ in of_stage][WARM:]
@@ -244,6 +247,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", help="(bf16 on a GPU, else fp32)")
     parser.add_argument("--recompute", action="store_true")
+    parser.add_argument("--memory", action="store_true", help="its peak, on a CPU too")
     parser.add_argument("--json", type=Path, help="add the rows to this file, a line each")
     said = parser.parse_args()
     quiet()
@@ -261,6 +265,7 @@ def main() -> None:
                 steps=said.steps,
                 cast=said.cast,
                 out=Path(folder),
+                memory=said.memory,
             )
             for row in rows(asked):
                 print(row, flush=True)
