@@ -55,8 +55,10 @@ def measured(folders: Sequence[Path], batches: int) -> list[Tensor]:
         stage: Any = workshop.taken_up(shop, "unet")
         found: list[Tensor] = []
         for each in folders:
-            stage.unet.load_state_dict(parts.unet_in(each).state_dict())
-            found.append(errors(stage, batches))
+            unet = parts.placed(parts.unet_in(each), device)
+            found.append(
+                errors(Denoising(RECIPE, unet, stage.frozen, stage.album, shop.parts), batches)
+            )
     return found
 
 

@@ -88,14 +88,15 @@ class Batch(NamedTuple):
 def fresh_unet(recipe: Recipe) -> UNet2DConditionModel:
     """An untrained U-Net with cross-attention at all but its finest level."""
     inner = len(recipe.unet_channels) - 1
-    # The name is historical: diffusers reads it as the numbers of heads (and types it as one).
+    # diffusers types tuples as of one number, and reads the dimension, historically, as how many.
+    layers: Any = recipe.unet_layers
     heads: Any = tuple(c // recipe.head_width for c in recipe.unet_channels)
     return UNet2DConditionModel(
         sample_size=recipe.latent,
         in_channels=recipe.latent_channels,
         out_channels=recipe.latent_channels,
         block_out_channels=recipe.unet_channels,
-        layers_per_block=1,
+        layers_per_block=layers,
         down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * inner),
         up_block_types=(*("CrossAttnUpBlock2D",) * inner, "UpBlock2D"),
         cross_attention_dim=recipe.width,

@@ -57,6 +57,13 @@ class Recipe:
     clip: Pace = Pace(batch=128, rate=0.02, warmup=20, first=2500, fresh=10, most=20000, ema=0.99)
 
     unet_channels: tuple[int, ...] = (64, 128, 192)
+    unet_layers: tuple[int, ...] = (1, 1, 1)
+    """Residual blocks of each level on the way down, one more on the way up.
+
+    With (2, 2, 1) what ships grows (see `growth`): 160,000 pictures more made its error 2 to 5 %
+    less below t = 400 and 1 to 2 % more above t = 500, which most were not drawn from; of two of
+    one class 80 instead of 75 % were there, but a step took 0.22 instead of 0.14 s.
+    """
     head_width: int = 32
     groups: int = 16
     blank: float = 0.1

@@ -12,7 +12,7 @@ import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
 import groupshot.toybox.world as world
-from groupshot.toybox.training import autoencoder, contrast, denoiser, pair, parts, tokens
+from groupshot.toybox.training import autoencoder, contrast, denoiser, growth, pair, parts, tokens
 from groupshot.toybox.training import wording as words
 from groupshot.toybox.training.album import Album, Draw, Finish, same
 from groupshot.toybox.training.loop import Stage
@@ -137,8 +137,10 @@ def denoising(shop: Workshop) -> Stage:
     name = f"latents-{parts.weights_of(*parts.encoding(vae))}"
     text = parts.placed(parts.text_in(shop.parts), shop.device).requires_grad_(False).eval()
     frozen = denoiser.Frozen(CLIPTokenizer.from_pretrained(shop.parts / parts.TOKENIZER), text)
-    known = shop.has(parts.UNET)
-    model = parts.unet_in(shop.parts) if known else denoiser.fresh_unet(shop.recipe)
+    if shop.has(parts.UNET):
+        model = growth.grown(parts.unet_in(shop.parts), shop.recipe)
+    else:
+        model = denoiser.fresh_unet(shop.recipe)
     album = shop.album(name, denoiser.page, fields, encode)
     placed = parts.placed(model, shop.device)
     return denoiser.Denoising(shop.recipe, placed, frozen, album, shop.parts)
