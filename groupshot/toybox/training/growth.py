@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
 
@@ -59,12 +60,11 @@ def graft(was: nn.Module, now: nn.Module, ending: int) -> None:
 @torch.no_grad()
 def silence(layer: Any) -> None:
     """Make an untrained layer pass on its input; of an up block's, the part from below."""
-    if hasattr(layer, "proj_out"):  # a transformer, added to its input
-        last = layer.proj_out
-    else:
-        last = layer.conv2
-        if layer.conv_shortcut is not None:
-            nn.init.dirac_(layer.conv_shortcut.weight)
-            nn.init.zeros_(layer.conv_shortcut.bias)
+    residual = isinstance(layer, ResnetBlock2D)  # the others are transformers
+    last: Any = layer.conv2 if residual else layer.proj_out  # what is added to the input
+    shortcut: Any = layer.conv_shortcut if residual else None
+    if shortcut is not None:
+        nn.init.dirac_(shortcut.weight)
+        nn.init.zeros_(shortcut.bias)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
