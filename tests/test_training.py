@@ -2,6 +2,8 @@
 
 import json
 import logging
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,33 @@ def test_later_stages_leave_latents_and_texts_alone(trained: Workshop, tmp_path:
         train(trained, name, 1)
     vae, text = parts.vae_in(trained.parts), parts.text_in(trained.parts)
     assert before == (parts.weights_of(*parts.encoding(vae)), parts.weights_of(text))
+
+
+def test_the_text_encoder_learns_with_the_unet(tmp_path: Path) -> None:
+    shop = opened(tmp_path)
+    for name in ("text", "vae", "clip"):
+        train(shop, name, 1)
+    before = parts.weights_of(parts.text_in(shop.parts))
+    checkpoint = load_file(train(shop, "unet", 1))
+    text = parts.text_in(shop.parts)
+    assert parts.weights_of(text) != before
+    for name, tensor in text.named_parameters():
+        assert torch.equal(tensor, checkpoint[f"average.text.{name}"])
+
+
+def test_a_running_training_is_assembled_as_of_its_checkpoint(
+    trained: Workshop, tmp_path: Path
+) -> None:
+    shop = replace(trained, folder=tmp_path / "running")
+    shutil.copytree(trained.folder, shop.folder)
+    run(taken_up(shop, "unet"), shop.folder, Budget(seconds=600, steps=1))
+    shutil.rmtree(shop.parts)
+    shutil.copytree(trained.parts, shop.parts)
+    assemble(shop, tmp_path / "base")
+    held = load_file(shop.folder / "unet" / "state.safetensors")
+    for part, start in ((parts.unet_in, "average.unet."), (parts.text_in, "average.text.")):
+        for name, tensor in part(tmp_path / "base").named_parameters():
+            assert torch.equal(tensor, held[start + name].half().float())
 
 
 def test_standardised_latents_decode_to_the_same_picture(trained: Workshop) -> None:

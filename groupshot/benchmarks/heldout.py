@@ -1,8 +1,9 @@
 """How far bases are off on unseen scenes: `python -m groupshot.benchmarks.heldout FOLDER…`.
 
 The weighted error of the velocity, by quarters of the noise schedule from the clearest on, of the
-U-Nets in some folders. All see the same scenes, captions and noise, so that after a minute a
-difference of a thousandth from the first can be told, long before any picture shows it.
+U-Nets in some folders, each with its own text encoder. All see the same scenes, captions and noise,
+so that after a minute a difference of a thousandth from the first can be told, long before any
+picture shows it.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from tqdm import tqdm
 
 from groupshot.base import quiet
 from groupshot.toybox.training import parts, workshop
-from groupshot.toybox.training.denoiser import Denoising
+from groupshot.toybox.training.denoiser import Denoising, Reading
 from groupshot.toybox.training.loop import noise_at, rng_at
 from groupshot.toybox.training.recipe import RECIPE
 from groupshot.toybox.training.workshop import Workshop
@@ -47,7 +48,7 @@ def errors(stage: Denoising, batches: int) -> Tensor:
 
 
 def measured(folders: Sequence[Path], batches: int) -> list[Tensor]:
-    """The errors of the U-Net in each folder, all on the first one's VAE and text encoder."""
+    """The errors of U-Net and text encoder in each folder, all on the first one's VAE."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with TemporaryDirectory() as folder:
         shop = Workshop(folder=Path(folder), recipe=RECIPE, device=device, rank=UNSEEN)
@@ -56,8 +57,9 @@ def measured(folders: Sequence[Path], batches: int) -> list[Tensor]:
         found: list[Tensor] = []
         for each in folders:
             unet = parts.placed(parts.unet_in(each), device)
+            reading = Reading(stage.reading.tokenizer, parts.placed(parts.text_in(each), device))
             found.append(
-                errors(Denoising(RECIPE, unet, stage.frozen, stage.album, shop.parts), batches)
+                errors(Denoising(RECIPE, unet, reading, stage.album, shop.parts), batches)
             )
     return found
 

@@ -69,10 +69,11 @@ def sampler() -> DPMSolverMultistepScheduler:
 
 def write_networks(shop: Workshop, fresh: Path) -> None:
     """The networks in half precision, each in diffusers' or transformers' own layout."""
+    unet, text = newest(shop)
     networks: dict[str, Any] = {
         parts.VAE: parts.vae_in(shop.parts),
-        parts.UNET: newest_unet(shop),
-        parts.TEXT: parts.text_in(shop.parts),
+        parts.UNET: unet,
+        parts.TEXT: text,
         parts.VISION: parts.vision_in(shop.parts),
     }
     for name, network in networks.items():
@@ -81,15 +82,16 @@ def write_networks(shop: Workshop, fresh: Path) -> None:
     parts.save_projection(fresh, halves)
 
 
-def newest_unet(shop: Workshop) -> UNet2DConditionModel:
-    """The U-Net's moving average at its last checkpoint, which may be one of a running training."""
-    path, start = shop.folder / "unet" / "state.safetensors", "average.unet."
+def newest(shop: Workshop) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+    """U-Net and text encoder: the moving average at a checkpoint, if only of a running training."""
+    path, text = shop.folder / "unet" / "state.safetensors", parts.text_in(shop.parts)
     if not path.exists():
-        return parts.unet_in(shop.parts)
-    held = load_file(path)
-    unet = fresh_unet(shop.recipe)
-    unet.load_state_dict({k.removeprefix(start): v for k, v in held.items() if start in k})
-    return unet
+        return parts.unet_in(shop.parts), text
+    held, unet = load_file(path), fresh_unet(shop.recipe)
+    for start, network in (("average.unet.", unet), ("average.text.", text)):
+        own = {k.removeprefix(start): v for k, v in held.items() if k.startswith(start)}
+        network.load_state_dict(own)
+    return unet, text
 
 
 def save(

@@ -1,4 +1,4 @@
-"""The stage that trains the U-Net on latents, with the VAE and the text encoder as they are."""
+"""The stage that trains the U-Net, and the text encoder with it, on latents of a fixed VAE."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,8 +120,8 @@ def noise_schedule() -> DDIMScheduler:
     )
 
 
-class Frozen(NamedTuple):
-    """What the U-Net is conditioned by."""
+class Reading(NamedTuple):
+    """What captions are read with."""
 
     tokenizer: CLIPTokenizer
     text: CLIPTextModel
@@ -133,14 +133,14 @@ class Denoising:
     name = "unet"
 
     def __init__(
-        self, recipe: Recipe, unet: UNet2DConditionModel, frozen: Frozen, album: Album, out: Path
+        self, recipe: Recipe, unet: UNet2DConditionModel, reading: Reading, album: Album, out: Path
     ) -> None:
         """`out` is the folder of finished parts."""
         if unet.device.type == "cpu":
             unet.set_attn_processor(AttnProcessor())
         self.unet = unet
-        self.model = parts.channels_last(Hinted(unet, recipe).to(unet.device))
-        self.recipe, self.frozen, self.album, self.out = recipe, frozen, album, out
+        self.model = parts.channels_last(Hinted(unet, reading.text, recipe).to(unet.device))
+        self.recipe, self.reading, self.album, self.out = recipe, reading, album, out
         self.pace: Pace = recipe.unet
         self.schedule = noise_schedule()
 
@@ -192,18 +192,18 @@ class Denoising:
             said.append("" if blank else caption(mirrored(scene) if other else scene, rng))
         return Batch(latents, said, told)
 
-    @torch.no_grad()
     def said(self, captions: list[str]) -> Tensor:
         """The text encoder's states, padded as the pipeline pads."""
-        found = self.frozen.tokenizer(
+        found = self.reading.tokenizer(
             captions, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt"
         )
-        return self.frozen.text(found["input_ids"].to(self.unet.device)).last_hidden_state
+        return self.reading.text(found["input_ids"].to(self.unet.device)).last_hidden_state
 
     def publish(self, weights: dict[str, Tensor]) -> None:
-        """Write the U-Net."""
+        """Write the U-Net and the text encoder."""
         self.model.load_state_dict({**self.model.state_dict(), **weights})
         parts.save_unet(self.out, self.unet)
+        self.reading.text.save_pretrained(self.out / parts.TEXT)
 
 
 def timesteps(count: int, schedule: int, generator: torch.Generator) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import CLIPTextModel
 
 from groupshot.toybox.training.labels import ABSENT, WORN
 from groupshot.toybox.training.recipe import Recipe
@@ -49,9 +50,9 @@ class Hints(nn.Module):
 
 
 class Hinted(nn.Module):
-    """A U-Net with its hints."""
+    """A U-Net with the text encoder that learns along, and with its hints."""
 
-    def __init__(self, unet: UNet2DConditionModel, recipe: Recipe) -> None:
+    def __init__(self, unet: UNet2DConditionModel, text: CLIPTextModel, recipe: Recipe) -> None:
         """The hints hang on the U-Net by a hook."""
         super().__init__()
-        self.unet, self.hints = unet, Hints(unet, recipe)
+        self.unet, self.text, self.hints = unet, text, Hints(unet, recipe)

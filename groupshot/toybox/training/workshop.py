@@ -130,20 +130,20 @@ def paired(shop: Workshop) -> pair.Pair:
 
 
 def denoising(shop: Workshop) -> Stage:
-    """The U-Net's stage, on the VAE and the text encoder as they were last finished."""
+    """The U-Net's stage, on the VAE as it was last finished."""
     vae = parts.placed(parts.vae_in(shop.parts), shop.device).requires_grad_(False)
     encode = denoiser.Encode(parts.channels_last(vae), shop.recipe.shrink)
     fields = encode.fields(shop.recipe.latent_channels, shop.recipe.latent)
     name = f"latents-{parts.weights_of(*parts.encoding(vae))}"
-    text = parts.placed(parts.text_in(shop.parts), shop.device).requires_grad_(False).eval()
-    frozen = denoiser.Frozen(CLIPTokenizer.from_pretrained(shop.parts / parts.TOKENIZER), text)
+    tokenizer = CLIPTokenizer.from_pretrained(shop.parts / parts.TOKENIZER)
+    reading = denoiser.Reading(tokenizer, parts.placed(parts.text_in(shop.parts), shop.device))
     if shop.has(parts.UNET):
         model = growth.grown(parts.unet_in(shop.parts), shop.recipe)
     else:
         model = denoiser.fresh_unet(shop.recipe)
     album = shop.album(name, denoiser.page, fields, encode)
     placed = parts.placed(model, shop.device)
-    return denoiser.Denoising(shop.recipe, placed, frozen, album, shop.parts)
+    return denoiser.Denoising(shop.recipe, placed, reading, album, shop.parts)
 
 
 STAGES: dict[str, Callable[[Workshop], Stage]] = {
