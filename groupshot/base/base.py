@@ -79,8 +79,8 @@ class Base:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.pipe.device
+        """Where the weights are; the pipeline's own answer takes a walk through all its modules."""
+        return self.table.weight.device
 
     @property
     def precision(self) -> str | None:
