@@ -58,9 +58,7 @@ def measured(folders: Sequence[Path], batches: int) -> list[Tensor]:
         for each in folders:
             unet = parts.placed(parts.unet_in(each), device)
             reading = Reading(stage.reading.tokenizer, parts.placed(parts.text_in(each), device))
-            found.append(
-                errors(Denoising(RECIPE, unet, reading, stage.album, shop.parts), batches)
-            )
+            found.append(errors(Denoising(RECIPE, unet, reading, stage.album, shop.parts), batches))
     return found
 
 

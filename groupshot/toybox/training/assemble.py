@@ -10,11 +10,10 @@ import diffusers
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-from safetensors.torch import load_file
 from transformers import CLIPImageProcessorPil, CLIPTextModel, CLIPVisionModelWithProjection
 
 from groupshot.toybox.training import parts
-from groupshot.toybox.training.denoiser import fresh_unet, noise_schedule
+from groupshot.toybox.training.denoiser import noise_schedule
 from groupshot.toybox.training.workshop import Workshop
 from groupshot.toybox.world import SIZE
 
@@ -69,29 +68,16 @@ def sampler() -> DPMSolverMultistepScheduler:
 
 def write_networks(shop: Workshop, fresh: Path) -> None:
     """The networks in half precision, each in diffusers' or transformers' own layout."""
-    unet, text = newest(shop)
     networks: dict[str, Any] = {
         parts.VAE: parts.vae_in(shop.parts),
-        parts.UNET: unet,
-        parts.TEXT: text,
+        parts.UNET: parts.unet_in(shop.parts),
+        parts.TEXT: parts.text_in(shop.parts),
         parts.VISION: parts.vision_in(shop.parts),
     }
     for name, network in networks.items():
         save(network.half(), fresh / name)
     halves = {k: v.half().contiguous() for k, v in parts.projection_in(shop.parts).items()}
     parts.save_projection(fresh, halves)
-
-
-def newest(shop: Workshop) -> tuple[UNet2DConditionModel, CLIPTextModel]:
-    """U-Net and text encoder: the moving average at a checkpoint, if only of a running training."""
-    path, text = shop.folder / "unet" / "state.safetensors", parts.text_in(shop.parts)
-    if not path.exists():
-        return parts.unet_in(shop.parts), text
-    held, unet = load_file(path), fresh_unet(shop.recipe)
-    for start, network in (("average.unet.", unet), ("average.text.", text)):
-        own = {k.removeprefix(start): v for k, v in held.items() if k.startswith(start)}
-        network.load_state_dict(own)
-    return unet, text
 
 
 def save(

@@ -1,4 +1,4 @@
-"""The stage that trains the U-Net, and the text encoder with it, on latents of a fixed VAE."""
+"""The stages that predict noise on latents of a fixed VAE: of the U-Net, and of how it reads."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,28 +130,45 @@ class Reading(NamedTuple):
 class Denoising:
     """Predicts velocities of noisy latents from captions."""
 
-    name = "unet"
-
     def __init__(
-        self, recipe: Recipe, unet: UNet2DConditionModel, reading: Reading, album: Album, out: Path
+        self,
+        recipe: Recipe,
+        unet: UNet2DConditionModel,
+        reading: Reading,
+        album: Album,
+        out: Path,
+        reading_only: bool = False,
     ) -> None:
-        """`out` is the folder of finished parts."""
+        """`out` is the folder of finished parts.
+
+        The text encoder learns where `reading_only` is asked for, and of the U-Net nothing but the
+        maps that its states go through.
+        """
         if unet.device.type == "cpu":
             unet.set_attn_processor(AttnProcessor())
         self.unet = unet
         self.model = parts.channels_last(Hinted(unet, reading.text, recipe).to(unet.device))
         self.recipe, self.reading, self.album, self.out = recipe, reading, album, out
-        self.pace: Pace = recipe.unet
+        self.name = "reading" if reading_only else "unet"
+        self.reading_only = reading_only
+        self.model.requires_grad_(not reading_only)
+        for module in (reading.text, *readers(unet)) if reading_only else ():
+            module.requires_grad_(True)
+        reading.text.requires_grad_(reading_only)
+        self.pace: Pace = recipe.reading if reading_only else recipe.unet
         self.schedule = noise_schedule()
 
     def losses(self, step: int, progress: float) -> dict[str, Tensor]:
-        """The velocity's weighted error, and the hints."""
+        """The velocity's weighted error, and the hints to the U-Net."""
         pages = self.album.grow(self.pace.drawn_by(step))
         batch = self.batch(rng_at(SEED, 1, step), pages)
         generator = noise_at(SEED, 2, step)
         noise = torch.randn(batch.latents.shape, generator=generator)
-        t = timesteps(len(noise), len(self.schedule.betas), generator)
+        often = CLEARER if self.reading_only else OFTEN
+        t = timesteps(len(noise), len(self.schedule.betas), generator, often)
         velocity = self.errors(batch, noise, t).mean()
+        if self.reading_only:
+            return {"velocity": velocity}
         device = self.unet.device
         told = {k: torch.from_numpy(v).to(device) for k, v in batch.labels.items()}
         with mixed_precision(device):
@@ -200,19 +217,31 @@ class Denoising:
         return self.reading.text(found["input_ids"].to(self.unet.device)).last_hidden_state
 
     def publish(self, weights: dict[str, Tensor]) -> None:
-        """Write the U-Net and the text encoder."""
+        """Write the U-Net, and the text encoder if it has learned."""
         self.model.load_state_dict({**self.model.state_dict(), **weights})
         parts.save_unet(self.out, self.unet)
-        self.reading.text.save_pretrained(self.out / parts.TEXT)
+        if self.reading_only:
+            self.reading.text.save_pretrained(self.out / parts.TEXT)
 
 
-def timesteps(count: int, schedule: int, generator: torch.Generator) -> Tensor:
-    """int64 [count] below `schedule`, spread so that one batch sees every degree of noise."""
+def readers(unet: UNet2DConditionModel) -> list[torch.nn.Module]:
+    """The maps from a text encoder's states to keys and values."""
+    ends = ("attn2.to_k", "attn2.to_v")
+    return [module for name, module in unet.named_modules() if name.endswith(ends)]
+
+
+def timesteps(
+    count: int, schedule: int, generator: torch.Generator, often: float = OFTEN
+) -> Tensor:
+    """int64 [count] below `schedule`, spread so that one batch sees every degree of noise.
+
+    The share `often` of them is in the clearer part of the schedule.
+    """
     even = torch.randperm(count, generator=generator)
     share = (even + torch.rand(count, generator=generator)) / count
-    clear = share * CLEARER / OFTEN
-    rest = CLEARER + (share - OFTEN) * (1 - CLEARER) / (1 - OFTEN)
-    return (torch.where(share < OFTEN, clear, rest) * schedule).long()
+    clear = share * CLEARER / often
+    rest = CLEARER + (share - often) * (1 - CLEARER) / (1 - often)
+    return (torch.where(share < often, clear, rest) * schedule).long()
 
 
 def emphasis(codes: Tensor) -> Tensor:

@@ -76,6 +76,7 @@ class Recipe:
     at zero; from there on 85,000 at a constant half undid them (`python -m
     groupshot.benchmarks.heldout`: .239 -> .268), and 55,000 from a twentieth down changed nothing.
     """
+    reading: Pace = Pace(batch=32, rate=3e-3, warmup=60, first=3200, fresh=2, most=60000, ema=0.995)
 
     @property
     def shrink(self) -> int:
@@ -104,5 +105,6 @@ TINY = Recipe(
     text=Pace(batch=4, rate=1e-2, warmup=2, first=0, fresh=0, most=0),
     clip=Pace(batch=4, rate=1e-2, warmup=2, first=8, fresh=0, most=8),
     unet=Pace(batch=2, rate=1e-2, warmup=2, first=4, fresh=0, most=4),
+    reading=Pace(batch=2, rate=1e-2, warmup=2, first=4, fresh=0, most=4),
 )
 """Networks that train two steps within a second, for tests."""

@@ -129,8 +129,8 @@ def paired(shop: Workshop) -> pair.Pair:
     return model
 
 
-def denoising(shop: Workshop) -> Stage:
-    """The U-Net's stage, on the VAE as it was last finished."""
+def denoising(shop: Workshop, reading_only: bool) -> Stage:
+    """The U-Net's stage, or the later one of how it reads; on the VAE as it was last finished."""
     vae = parts.placed(parts.vae_in(shop.parts), shop.device).requires_grad_(False)
     encode = denoiser.Encode(parts.channels_last(vae), shop.recipe.shrink)
     fields = encode.fields(shop.recipe.latent_channels, shop.recipe.latent)
@@ -143,28 +143,31 @@ def denoising(shop: Workshop) -> Stage:
         model = denoiser.fresh_unet(shop.recipe)
     album = shop.album(name, denoiser.page, fields, encode)
     placed = parts.placed(model, shop.device)
-    return denoiser.Denoising(shop.recipe, placed, reading, album, shop.parts)
+    return denoiser.Denoising(shop.recipe, placed, reading, album, shop.parts, reading_only)
 
 
 STAGES: dict[str, Callable[[Workshop], Stage]] = {
     "text": wording,
     "vae": lambda shop: autoencoding(shop, decoder_only=False),
     "clip": lambda shop: contrasting(shop, vision_only=False),
-    "unet": denoising,
+    "unet": lambda shop: denoising(shop, reading_only=False),
+    "reading": lambda shop: denoising(shop, reading_only=True),
     "decoder": lambda shop: autoencoding(shop, decoder_only=True),
     "vision": lambda shop: contrasting(shop, vision_only=True),
 }
-"""What can be trained: the first four in this order, then two that improve on them."""
+"""What can be trained: the first four in this order, then three that improve on them."""
 
 SEED = 3
-FIRM = ("vae", "text", "clip")
-"""Stages whose results the U-Net stands on."""
+INSTEAD = {"vae": "decoder", "text": "reading", "clip": "vision", "unet": "reading"}
+"""What to train of a base when later stages stand on the result of an earlier one."""
 
 
 def taken_up(shop: Workshop, name: str) -> Stage:
-    """The stage, new or as it was last left; refuses to pull the ground from under the U-Net."""
-    if name in FIRM and shop.started("unet"):
-        other = "decoder" if name == "vae" else "vision"
-        raise SystemExit(f"the U-Net in {shop.folder} stands on this {name}: use --stage {other}")
+    """The stage, new or as it was last left; refuses to pull the ground from under a later one."""
+    later = next((s for s in ("unet", "reading") if s != name and shop.started(s)), None)
+    if name in INSTEAD and later:
+        raise SystemExit(
+            f"{later} in {shop.folder} stands on this {name}: use --stage {INSTEAD[name]}"
+        )
     with seeded(SEED):
         return STAGES[name](shop)
