@@ -151,10 +151,10 @@ class Denoising:
         self.recipe, self.reading, self.album, self.out = recipe, reading, album, out
         self.name = "reading" if reading_only else "unet"
         self.reading_only = reading_only
-        self.model.requires_grad_(not reading_only)
-        for module in (reading.text, *readers(unet)) if reading_only else ():
+        self.model.requires_grad_(False)
+        readers = (reading.text, *ways_in(unet))
+        for module in readers if reading_only else (unet, self.model.hints):
             module.requires_grad_(True)
-        reading.text.requires_grad_(reading_only)
         self.pace: Pace = recipe.reading if reading_only else recipe.unet
         self.schedule = noise_schedule()
 
@@ -224,7 +224,7 @@ class Denoising:
             self.reading.text.save_pretrained(self.out / parts.TEXT)
 
 
-def readers(unet: UNet2DConditionModel) -> list[torch.nn.Module]:
+def ways_in(unet: UNet2DConditionModel) -> list[torch.nn.Module]:
     """The maps from a text encoder's states to keys and values."""
     ends = ("attn2.to_k", "attn2.to_v")
     return [module for name, module in unet.named_modules() if name.endswith(ends)]

@@ -50,7 +50,7 @@ class Hints(nn.Module):
 
 
 class Hinted(nn.Module):
-    """A U-Net with the text encoder that learns along, and with its hints."""
+    """A U-Net with its text encoder and its hints."""
 
     def __init__(self, unet: UNet2DConditionModel, text: CLIPTextModel, recipe: Recipe) -> None:
         """The hints hang on the U-Net by a hook."""
