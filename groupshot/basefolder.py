@@ -10,6 +10,9 @@ from groupshot.files import load_json
 TOYBOX = Path(__file__).parent / "toybox" / "base"
 """The built-in base: an ordinary diffusers folder."""
 
+INDEX = "model_index.json"
+"""What a folder in the diffusers format begins with."""
+
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
 """Whose classes a base may be made of: code that comes with a model is never run."""
 
@@ -48,7 +51,7 @@ USUAL: dict[str, dict[str, Any]] = {XL: {"guidance": 5.0}}
 def card(place: Path) -> Card:
     """The card of the base in a folder, or beside its file; ours where it says nothing."""
     place = place.with_suffix("") if place.is_file() else place
-    file, index = place / "groupshot.json", place / "model_index.json"
+    file, index = place / "groupshot.json", place / INDEX
     said: dict[str, Any] = load_json(file) if file.is_file() else {}
     known = {f.name: said[f.name] for f in fields(Card) if f.name in said}
     if "templates" in known:
@@ -60,7 +63,7 @@ def card(place: Path) -> Card:
 
 def check(place: Path) -> None:
     """Refuse a folder that lacks files, or is no Stable Diffusion pipeline."""
-    index = load_json(place / "model_index.json")
+    index = load_json(place / INDEX)
     kind = index.get("_class_name")
     if kind not in PARTS:
         raise UserError(f"{place} holds a {kind}, not a Stable Diffusion model.")

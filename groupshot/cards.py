@@ -1,7 +1,10 @@
-"""Cards: methods and their fields, as they are told to people and to programs."""
+"""Cards: methods and their fields, and the known bases, told to people and to programs."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from groupshot.base.known import KNOWN
+from groupshot.basefolder import INDEX, TOYBOX
 from groupshot.fields import Field, card, fields_of
 from groupshot.methods import METHODS
 from groupshot.presets import KINDS
@@ -10,6 +13,12 @@ USUALLY = "Fields, as they are on the toybox (and on {}):".format(
     ", ".join(f"{kind}, {name}" for kind, name in KINDS.items())
 )
 """What is said before a method's fields."""
+
+OTHERS = (
+    "and any other Stable Diffusion 1.x, 2.x or XL: a folder in the diffusers format, a "
+    ".safetensors file, or OWNER/MODEL of the hub"
+)
+"""What is said after the known bases."""
 
 
 def method_list() -> str:
@@ -56,3 +65,24 @@ def text(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def known_bases() -> Iterator[dict[str, Any]]:
+    """Give each base that has a name, as a JSON value."""
+    yield {"name": "toybox", "from": str(TOYBOX), "present": (TOYBOX / INDEX).is_file()}
+    for name, known in KNOWN.items():
+        yield {
+            "name": name,
+            "from": known.source,
+            "present": known.present,
+            "title": known.name,
+            "size": known.size,
+        }
+
+
+def base_line(base: dict[str, Any]) -> str:
+    """One of them in a line."""
+    if base["name"] == "toybox":
+        return f"toybox     {'built in' if base['present'] else 'not in this installation'}"
+    state = "here" if base["present"] else "to be downloaded"
+    return f"{base['name']:<11}{base['title']}, {base['size']} px, {state}: {base['from']}"

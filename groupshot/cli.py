@@ -91,7 +91,7 @@ def parser() -> Parser:
     methods = _command(commands, "methods", "what can be trained with, or one method's card")
     methods.add_argument("name", metavar="NAME", nargs="?")
 
-    bases = _command(commands, "bases", "the built-in base, or how well a base draws")
+    bases = _command(commands, "bases", "the known bases, or how well one draws")
     bases.add_argument("--check", metavar="NAME|FOLDER", help="measure it afresh")
     bases.add_argument("-n", metavar="N", type=_count, default=1000, help="on N prompts (1000)")
     bases.add_argument("--seed", metavar="S", type=int, default=0, help="of the prompts (0)")

@@ -14,12 +14,11 @@ import torch
 from tqdm import tqdm
 
 from groupshot.base import Base, folder
-from groupshot.basefolder import TOYBOX
 from groupshot.bench.cells import Plan, Terms
 from groupshot.bench.contenders import BASELINES, CEILINGS, contenders
 from groupshot.bench.suites import suites
 from groupshot.bench.work import PAGE, TABLE, benched
-from groupshot.cards import USUALLY, described, field_lines, line_of
+from groupshot.cards import OTHERS, USUALLY, base_line, described, field_lines, known_bases, line_of
 from groupshot.cast import Cast, asked
 from groupshot.confusion import told
 from groupshot.demo import demonstrated
@@ -205,12 +204,10 @@ def methods(options: Namespace) -> int:
 
 
 def bases(options: Namespace) -> int:
-    """List the built-in base, or measure one: its scores afresh beside those on its card."""
+    """List the known bases, or measure one: its scores afresh beside those on its card."""
     if options.check is None:
-        whole = (TOYBOX / "model_index.json").is_file()
-        document = [{"name": "toybox", "folder": str(TOYBOX), "present": whole}]
-        state = "built in" if whole else "not in this installation"
-        show(options, document, [f"toybox  {state}", "and any diffusers folder or hub id"])
+        document = list(known_bases())
+        show(options, document, [*map(base_line, document), OTHERS])
         return 0
     source = folder(options.check)
     toybox: Any = import_module("groupshot.toybox")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -23,6 +23,11 @@ def constant(progress: float) -> float:
 def falling(progress: float) -> float:
     """A learning rate that falls in a straight line to a tenth."""
     return 1.0 - 0.9 * progress
+
+
+Schedule = Literal["constant", "falling"]
+SCHEDULES: Mapping[Schedule, Callable[[float], float]] = {"constant": constant, "falling": falling}
+"""How learning rates go, by the name that methods' fields have for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import pytest
 from conftest import save_huge_png, save_picture
 from safetensors import SafetensorError
 
+from groupshot.base.known import KNOWN
 from groupshot.cli import main
 from groupshot.commands import COMMANDS
 from groupshot.demo import PARTS, check_ours, examples
@@ -228,8 +229,11 @@ def test_doctor_tells_who_in_a_cast_is_likely_to_be_confused(groupshot, folder, 
 
 
 def test_bases(groupshot):
-    (toybox,) = json.loads(groupshot("bases", "--json")[1])
-    assert toybox["name"] == "toybox"
+    toybox, *known = json.loads(groupshot("bases", "--json")[1])
+    assert (toybox["name"], toybox["present"]) == ("toybox", True)
+    listed = groupshot("bases")[1]
+    assert all(f"{base['name']} " in listed and base["from"] in listed for base in known)
+    assert [base["from"] for base in known] == [each.source for each in KNOWN.values()]
 
 
 def test_help_needs_no_torch():

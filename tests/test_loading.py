@@ -10,6 +10,7 @@ from onefile import save_onefile
 from safetensors.torch import save_file
 
 from groupshot.base import Base
+from groupshot.base.known import KNOWN
 from groupshot.errors import UserError
 
 
@@ -60,6 +61,23 @@ def test_a_pickle_is_never_opened(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "old.ckpt")
     with pytest.raises(UserError, match="not a whole safetensors file"):
         Base.load(str(tmp_path / "old.ckpt"))
+
+
+@pytest.mark.parametrize("short", KNOWN)
+def test_a_known_name_is_the_hubs_whatever_folder_is_there(
+    base_folder, monkeypatch, tmp_path, short
+):
+    asked: list[str] = []
+
+    def downloading(source: str, **_: object) -> str:
+        asked.append(source)
+        return str(base_folder)
+
+    monkeypatch.setattr("groupshot.base.loading.DiffusionPipeline.download", downloading)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / short).mkdir()
+    assert Base.load(short, device="cpu").source == KNOWN[short].source
+    assert asked == [KNOWN[short].source]
 
 
 RESPONSE = httpx2.Response(403, request=httpx2.Request("GET", "https://huggingface.co/a/b"))

@@ -12,13 +12,18 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from torch.nn import Module
 from transformers.utils import logging as transformers_logging
 
+from groupshot.base.known import KNOWN, called
 from groupshot.base.onefile import opened
 from groupshot.basefolder import TOYBOX, check
 from groupshot.errors import UserError
 
 
 def folder(source: str) -> Path:
-    """The whole folder, or the file, of a base named "toybox", FOLDER, FILE or OWNER/MODEL."""
+    """The whole folder, or the file, of a base named "toybox", FOLDER, FILE or OWNER/MODEL.
+
+    One of `known.KNOWN` may be named by its short name; a folder of that name is then `./NAME`.
+    """
+    source = called(source)
     place = TOYBOX if source == "toybox" else Path(source).expanduser()
     if source and place.is_file():
         return place
@@ -32,15 +37,16 @@ def folder(source: str) -> Path:
 
 def where(source: str) -> str:
     """A source that means the same from any working directory."""
-    local = Path(source).expanduser()
-    return str(local.resolve()) if local.exists() else source
+    local = Path(called(source)).expanduser()
+    return str(local.resolve()) if local.exists() else called(source)
 
 
 def downloaded(source: str) -> Path:
     """The hub's model in the local cache, safetensors only."""
     if source.count("/") != 1 or source[0] in "./~":
         raise UserError(
-            f"There is no base {source}: neither toybox, nor a folder, nor a file, nor OWNER/MODEL."
+            f"There is no base {source}: neither one of toybox, {', '.join(KNOWN)}, nor a folder, "
+            "nor a file, nor OWNER/MODEL."
         )
     try:
         return Path(DiffusionPipeline.download(source, use_safetensors=True))

@@ -16,6 +16,8 @@ from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 
+from groupshot.base.known import KNOWN
+from groupshot.basefolder import INDEX
 from groupshot.errors import UserError
 
 
@@ -34,12 +36,12 @@ KINDS = (
     Kind(
         sign="conditioner.embedders.1.",
         pipe=StableDiffusionXLPipeline,
-        published="stabilityai/stable-diffusion-xl-base-1.0",
+        published=KNOWN["sdxl"].source,
     ),
     Kind(
         sign="cond_stage_model.transformer.",
         pipe=StableDiffusionPipeline,
-        published="stable-diffusion-v1-5/stable-diffusion-v1-5",
+        published=KNOWN["sd15"].source,
     ),
     Kind(sign="cond_stage_model.model.", pipe=StableDiffusionPipeline, published=""),
 )
@@ -74,7 +76,7 @@ def kind_of(file: Path) -> Kind:
 def configuration(file: Path, kind: Kind) -> Path:
     """The folder with the configuration of a file: the one beside it, or the published model's."""
     beside = file.with_suffix("")
-    if (beside / "model_index.json").is_file():
+    if (beside / INDEX).is_file():
         return beside
     if not kind.published:
         raise UserError(

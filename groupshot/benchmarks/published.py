@@ -19,6 +19,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from groupshot.base import Base, spared
+from groupshot.base.known import KNOWN, Known
 from groupshot.basefolder import Card
 
 ENDS = ["<|startoftext|>", "<|endoftext|>"]
@@ -65,49 +66,35 @@ LARGE: Mapping[str, Any] = {
 class Published:
     """What a model is made of, as its configuration says."""
 
-    name: str
-    size: int
-    """Side of its pictures, in pixels."""
+    known: Known
     unet: Mapping[str, Any]
     text: Mapping[str, Any]
     act: str = "gelu"
     """The activation of its text encoder."""
-    velocity: bool = False
-    """Whether it predicts velocity."""
     second: Mapping[str, Any] | None = None
     """Its second text encoder."""
 
 
 PUBLISHED = {
     "sd15": Published(
-        name="Stable Diffusion 1.5",
-        size=512,
+        known=KNOWN["sd15"],
         unet={**FOUR, "cross_attention_dim": 768, "attention_head_dim": 8},
         text=VIT_L,
         act="quick_gelu",
     ),
-    "sd21-base": Published(name="Stable Diffusion 2.1-base", size=512, unet=SECOND, text=VIT_H),
-    "sd21": Published(
-        name="Stable Diffusion 2.1", size=768, unet=SECOND, text=VIT_H, velocity=True
-    ),
-    "sdxl": Published(
-        name="Stable Diffusion XL 1.0",
-        size=1024,
-        unet=LARGE,
-        text=VIT_L,
-        act="quick_gelu",
-        second=BIG_G,
-    ),
+    "sd21-base": Published(known=KNOWN["sd21-base"], unet=SECOND, text=VIT_H),
+    "sd21": Published(known=KNOWN["sd21"], unet=SECOND, text=VIT_H),
+    "sdxl": Published(known=KNOWN["sdxl"], unet=LARGE, text=VIT_L, act="quick_gelu", second=BIG_G),
 }
 """Every base that can be measured, by its name on the command line."""
 
 
 def networks(model: Published) -> dict[str, Any]:
     """The networks of a model by their names in a pipeline, drawn at random where torch draws."""
-    shape: dict[str, Any] = {**model.unet, "sample_size": model.size // 8}
+    shape: dict[str, Any] = {**model.unet, "sample_size": model.known.size // 8}
     made: dict[str, Any] = {
         "unet": UNet2DConditionModel(**shape),
-        "vae": autoencoder(model.size),
+        "vae": autoencoder(model.known.size),
         "text_encoder": CLIPTextModel(CLIPTextConfig(hidden_act=model.act, **model.text)),
     }
     if model.second is not None:
@@ -156,7 +143,7 @@ def pipeline(model: Published, device: str) -> Any:
     parts: dict[str, Any] = {
         **made,
         "tokenizer": letters(),
-        "scheduler": scheduler(model.velocity),
+        "scheduler": scheduler(model.known.velocity),
         "feature_extractor": None,
     }
     if model.second is not None:

@@ -38,7 +38,7 @@ from groupshot.samples import (
     union,
     unions,
 )
-from groupshot.stage import Stage
+from groupshot.stage import SCHEDULES, Schedule, Stage
 from groupshot.weights import ROWS, SETS, tokens
 
 Pair = tuple[Batch, Batch]
@@ -71,6 +71,8 @@ class BreakAScene:
     """Learning rate of the LoRA, where that learns: on sd as in our DreamBooth."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
+    schedule: Schedule = "constant"
+    """How the rates of the second phase go: constant as in the code, or falling to a tenth."""
     attention: float = 0.01
     """Weight of the cross-attention loss: the code's 0.01."""
     resolution: int = per_base(16, sd768=24, xl=32)
@@ -120,6 +122,7 @@ class BreakAScene:
             samples=samples,
             loss=loss,
             steps=self.steps,
+            schedule=SCHEDULES[self.schedule],
         )
 
     def loss(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:

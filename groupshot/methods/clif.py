@@ -56,7 +56,7 @@ from groupshot.samples import (
     wholes,
 )
 from groupshot.shapes import HardMask
-from groupshot.stage import Stage, falling
+from groupshot.stage import SCHEDULES, Schedule, Stage
 from groupshot.weights import ATTENTION, ROWS, Part, copied_tokens, lora, text_encoder
 
 COMMON = (
@@ -103,6 +103,8 @@ class Clif:
     """Learning rate of the rows in the other two; the code's on sd."""
     lora_rate: float = per_base(1e-3, sd=2e-4)
     """Learning rate of the LoRA; the code's on sd."""
+    schedule: Schedule = per_base("falling", sd="constant")
+    """How the rates of the last stage go: on sd constant as in the code, or falling to a tenth."""
     rank: int = 16
     """Rank of the LoRA: the code's 16."""
     modules: tuple[str, ...] = ATTENTION
@@ -169,7 +171,7 @@ class Clif:
             samples=instances,
             loss=loss,
             steps=self.steps,
-            schedule=falling,
+            schedule=SCHEDULES[self.schedule],
         )
 
     def contrast(self, base: Base, cast: Cast, keep: Keep, rows: Part) -> Stage[Matched]:

@@ -36,7 +36,7 @@ from groupshot.samples import (
     resized_batches,
     shots,
 )
-from groupshot.stage import Stage
+from groupshot.stage import SCHEDULES, Schedule, Stage
 from groupshot.weights import ROWS, keys_values, tokens
 
 Pair = tuple[Batch, Batch]
@@ -59,6 +59,8 @@ class CustomDiffusion:
     """Learning rate of the rows; the code has 1e-5 a picture for them and for the weights."""
     weight_rate: float = per_base(1e-4, sd=2e-5, xl=1e-5)
     """Learning rate of the keys and values; on sd and xl the code's 1e-5 for each of a batch."""
+    schedule: Schedule = "constant"
+    """How the rates go: constant as in the code, or falling to a tenth."""
     priors: int = per_base(16, sd=200, xl=50)
     """Pictures that the base draws of each class before it learns, or 0; the paper's on sd."""
     prior_batch: int = per_base(2, sd=1)
@@ -84,6 +86,7 @@ class CustomDiffusion:
             samples=lambda step, g: (instances(step, g), preserved(step, g)),
             loss=lambda pair, g: self.loss(base, pair, g),
             steps=self.steps,
+            schedule=SCHEDULES[self.schedule],
         )
 
     def loss(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:

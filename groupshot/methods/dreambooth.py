@@ -24,7 +24,7 @@ from groupshot.keep import Keep
 from groupshot.losses import denoising, prior
 from groupshot.presets import per_base
 from groupshot.samples import Batch, batches, nouns, prior_batches, priors, shots, views
-from groupshot.stage import Stage, falling
+from groupshot.stage import SCHEDULES, Schedule, Stage
 from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, lora, tokens
 
 Pair = tuple[Batch, Batch]
@@ -47,6 +47,8 @@ class DreamBooth:
     """Learning rate of the rows; Mix-of-Show's on sd."""
     lora_rate: float = per_base(1e-3, sd=1e-4)
     """Learning rate of the LoRA; Mix-of-Show's and MuDI's on sd."""
+    schedule: Schedule = per_base("falling", sd="constant")
+    """How the rates go: constant, or falling to a tenth."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA; MuDI's on xl."""
     modules: tuple[str, ...] = per_base(EVERYWHERE, sd=ATTENTION)
@@ -78,7 +80,7 @@ class DreamBooth:
             samples=lambda step, g: (instances(step, g), preserved(step, g)),
             loss=lambda pair, g: self.loss(base, pair, g),
             steps=self.steps,
-            schedule=falling,
+            schedule=SCHEDULES[self.schedule],
         )
 
     def loss(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:

@@ -46,7 +46,7 @@ from groupshot.samples.fusion import Draw, Fusion, Mixture, either, photo_draw, 
 from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.strangers import Stranger, asked, found, strangers
 from groupshot.shapes import Latent, Text
-from groupshot.stage import Stage
+from groupshot.stage import SCHEDULES, Schedule, Stage
 from groupshot.weights import ATTENTION, ROWS, Part, keys_values, lora, tokens
 
 Pair = tuple[Batch, Batch]
@@ -82,6 +82,8 @@ class FaR:
     """Learning rate of the LoRA, where that learns: on sd as in our DreamBooth."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
+    schedule: Schedule = "constant"
+    """How the rates go: constant, or falling to a tenth; ours."""
     composites: float = 0.7
     """Share of composites, the rest are photos: ours; the closest relative, MuDI, takes 0.3."""
     most: int = 3
@@ -142,6 +144,7 @@ class FaR:
             samples=lambda step, g: (instances(step, g), preserved(step, g)),
             loss=partial(self.refined if self.localized else self.plain, base),
             steps=self.steps,
+            schedule=SCHEDULES[self.schedule],
         )
 
     def fused(self, base: Base, cast: Cast, keep: Keep) -> Fusion:

@@ -22,7 +22,7 @@ from groupshot.keep import Keep
 from groupshot.losses import denoising
 from groupshot.presets import per_base
 from groupshot.samples import Batch, batches, shots, views
-from groupshot.stage import Stage
+from groupshot.stage import SCHEDULES, Schedule, Stage
 from groupshot.weights import ROWS, tokens
 
 
@@ -40,6 +40,8 @@ class TextualInversion:
     """Rows of the embedding table for each concept; the paper's 1 on sd."""
     rate: float = 5e-3
     """Learning rate of the rows: the paper's 0.005."""
+    schedule: Schedule = "constant"
+    """How the rate goes: constant as in the code, or falling to a tenth."""
     crops: int = 4
     """Different crops made of each photo."""
     least: float = 0.9
@@ -63,4 +65,5 @@ class TextualInversion:
             samples=batches(base, photos, crops["views"], self.batch),
             loss=loss,
             steps=self.steps,
+            schedule=SCHEDULES[self.schedule],
         )

