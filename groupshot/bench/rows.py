@@ -66,7 +66,7 @@ def finished(cell: Cell, terms: Terms, out: Path, jobs: int = 1) -> Line:
         scores = asdict(made.evaluation) | {"variant": troupe.variant}
         spent = time.monotonic() - began
         taken = {"all_seconds": spent, "jobs": jobs, "precision": base.precision}
-        line = ordered(cell.line | scores | asdict(cost) | terms.line | taken)
+        line = ordered(rounded(scores | asdict(cost) | taken) | cell.line | terms.line)
         save_pictures(folder, made)
         save_json(folder / LINE, line)
     return line
@@ -110,12 +110,12 @@ def without_marks(panel: Panel) -> Panel:
 
 
 def ordered(line: Line) -> Line:
-    """A line as every line is, all to four digits behind the point."""
-    return {key: rounded(line[key]) for key in (*results.KEYS, *results.BESIDE)}
+    """A line as every line is."""
+    return {key: line[key] for key in (*results.KEYS, *results.BESIDE)}
 
 
 def rounded(value: Any) -> Any:
-    """The same with rounded numbers, wherever they are."""
+    """The same with numbers of four digits behind the point, wherever they are."""
     if isinstance(value, Mapping):
         return {key: rounded(each) for key, each in value.items()}
     return round(value, 4) if isinstance(value, float) else value
