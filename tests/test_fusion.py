@@ -17,7 +17,7 @@ from groupshot.samples.strangers import alone, asked, found, strangers
 
 SIZE = 64
 COLOURS = {"luna": "red", "rex": "blue", "kiki": "lime"}
-MIXTURE = Mixture(rules=Rules(), most=3, strangers=0.0, sided=0.0, least=0.9)
+MIXTURE = Mixture(rules=Rules(), crowding=0.0, most=3, strangers=0.0, sided=0.0, least=0.9)
 
 
 def seeded(seed=0):
@@ -62,6 +62,15 @@ def test_a_caption_names_exactly_who_is_placed(fusion):
         assert said == {each.name for each in made.placed}
     assert {len(made.placed) for made in draws(fusion)} == {1, 2, 3}
     assert {len(made.placed) for made in draws(fusion, most=2)} == {1, 2}
+
+
+def test_the_more_there_are_the_smaller_each_is(fusion):
+    def side(made):
+        return max(each.mask.any(axis=0).sum() for each in made.placed)
+
+    rules = Rules(size=(0.6, 0.6), overlap=1.0, hidden=1.0)
+    for made in draws(fusion, rules=rules, crowding=0.5, most=2):
+        assert side(made) == pytest.approx(0.6 * SIZE / len(made.placed) ** 0.5, abs=2)
 
 
 def test_masks_are_where_each_ones_colour_is(fusion):

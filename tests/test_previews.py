@@ -21,7 +21,7 @@ def fusion():
         strangers=[cutout("", "black", "a cat")],
         grounds=[bare(64)],
         templates=("a photo of {}",),
-        mixture=Mixture(rules=Rules(), most=1, strangers=0.0, sided=0.0, least=1.0),
+        mixture=Mixture(rules=Rules(), crowding=0.0, most=1, strangers=0.0, sided=0.0, least=1.0),
         size=64,
     )
 

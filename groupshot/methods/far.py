@@ -47,7 +47,7 @@ from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.strangers import Stranger, asked, found, strangers
 from groupshot.shapes import Latent, Text
 from groupshot.stage import SCHEDULES, Schedule, Stage
-from groupshot.weights import ATTENTION, ROWS, Part, keys_values, lora, tokens
+from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, Part, keys_values, lora, tokens
 
 Pair = tuple[Batch, Batch]
 """Composites and photos with masks, and the base's own pictures of their classes."""
@@ -82,16 +82,21 @@ class FaR:
     """Learning rate of the LoRA, where that learns: on sd as in our DreamBooth."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
+    modules: tuple[str, ...] = per_base(EVERYWHERE, sd=ATTENTION)
+    """Endings of the names of the U-Net's layers that the LoRA changes: as in our DreamBooth."""
     schedule: Schedule = "constant"
     """How the rates go: constant, or falling to a tenth; ours."""
     composites: float = 0.7
     """Share of composites, the rest are photos: ours; the closest relative, MuDI, takes 0.3."""
     most: int = 3
     """The most concepts in a composite: ours; any number up to it is as likely."""
-    smallest: float = 0.35
-    """The longer side of the smallest, as a share of the canvas: ours, as our collages."""
-    largest: float = 0.7
-    """The longer side of the largest: ours; several become smaller until they fit."""
+    smallest: float = 0.5
+    """The longer side of the smallest who is alone, as a share of the canvas: ours."""
+    largest: float = 0.8
+    """The longer side of the largest who is alone: ours."""
+    crowding: float = 1 / 3
+    """Of k, each is k to the minus this as large: ours, about as in the toybox's own scenes, since
+    a base that has learned that crowds are small draws a crowd for who is always small."""
     overlap: float = 0.25
     """The largest intersection over union of two boxes: ours, so that some stand behind others."""
     turn: float = 5.0
@@ -211,6 +216,7 @@ class FaR:
         )
         return Mixture(
             rules=rules,
+            crowding=self.crowding,
             most=self.most,
             strangers=self.strangers,
             sided=self.sided,
@@ -294,6 +300,6 @@ def told(base: Base, pair: Pair) -> tuple[Latent, Text, tuple[str, ...]]:
 
 LEARNING: Mapping[str, Callable[[FaR, Base, Generator], dict[Part, float]]] = {
     "keys-values": lambda far, base, _: {keys_values(base): far.weight_rate},
-    "lora": lambda far, base, g: {lora(base, far.rank, ATTENTION, g): far.lora_rate},
+    "lora": lambda far, base, g: {lora(base, far.rank, far.modules, g): far.lora_rate},
 }
 """What can learn beside the rows, and how fast."""

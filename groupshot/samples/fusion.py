@@ -21,7 +21,7 @@ from groupshot.samples.crops import Box, mask_crop, scaled, square
 from groupshot.samples.cutouts import Cutout, box_of, cut
 from groupshot.samples.grounds import Ground, Masked, backdrop
 from groupshot.samples.photos import PhotoMask
-from groupshot.samples.spots import ENLARGED, Rules
+from groupshot.samples.spots import ENLARGED, Interval, Rules
 from groupshot.samples.subsets import subset
 
 T = TypeVar("T")
@@ -35,6 +35,9 @@ class Mixture:
     """What is drawn at random about a composite."""
 
     rules: Rules
+    """Of one alone."""
+    crowding: float
+    """Of k, each is k to the minus this as large."""
     most: int
     """The most concepts in one."""
     strangers: float
@@ -43,6 +46,11 @@ class Mixture:
     """The chance that two are said to be on the left and on the right."""
     least: float
     """The smallest part of a place that is shown, as a share of its shorter side."""
+
+    def among(self, k: int, feet: Interval) -> Rules:
+        """The rules for each of k, whose feet the place says."""
+        low, high = (side / k**self.crowding for side in self.rules.size)
+        return replace(self.rules, size=(low, high), feet=feet)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,7 +74,7 @@ class Fusion:
         if self.strangers and chance(mixture.strangers, g):
             things.append(one_of(self.strangers, g))
         behind, feet = backdrop(one_of(self.grounds, g), self.size, mixture.least, g)
-        rules, template = replace(mixture.rules, feet=feet), one_of(self.templates, g)
+        rules, template = mixture.among(len(things), feet), one_of(self.templates, g)
         if len(things) == 2 and chance(mixture.sided, g):
             return collage((things[0], things[1]), behind, template, rules, g)
         return composite(things, behind, template, rules, g)
