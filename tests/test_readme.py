@@ -56,10 +56,10 @@ def test_your_own_subjects_from_photos_to_a_picture_by_plain_diffusers(
         for number in (1, 2):
             save_picture(Path("my-cast") / name / f"{number}.jpg", colour=(90, 50 * number, 10))
     train, *others = commands.strip().splitlines()
-    published = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    published = "--base sd15"
     assert published in train
     quick = " --precision fp32 --set steps=2 batch=1 crops=1 priors=1 prior_batch=1"
-    for line in (train.replace(published, base.source) + quick, *others):
+    for line in (train.replace(published, f"--base {base.source}") + quick, *others):
         program, *words = shlex.split(line)
         assert program == "groupshot"
         assert main(words) == 0

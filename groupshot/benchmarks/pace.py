@@ -40,6 +40,7 @@ WARM = 2
 
 MEASURED: Mapping[str, Any] = {
     "priors": 0,
+    "crops": 1,
     "strangers": 0.0,
     "backdrops": ("photos",),
     "hand_masks": True,

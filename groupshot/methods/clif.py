@@ -101,7 +101,7 @@ class Clif:
     """Learning rate of the text encoder, if it learns."""
     token_rate: float = per_base(5e-3, sd=2e-4)
     """Learning rate of the rows in the other two; the code's on sd."""
-    lora_rate: float = per_base(1e-3, sd=2e-4)
+    lora_rate: float = per_base(1e-4, sd=2e-4)
     """Learning rate of the LoRA; the code's on sd."""
     schedule: Schedule = per_base("falling", sd="constant")
     """How the rates of the last stage go: on sd constant as in the code, or falling to a tenth."""

@@ -82,10 +82,10 @@ class ConceptDrivenEM:
     Our choice."""
     token_rate: float = per_base(5e-3, sd=5e-4)
     """Learning rate of the rows in the first phase: our choice; Break-A-Scene's on sd."""
-    weight_rate: float = per_base(1e-4, sd=2e-6)
-    """Learning rate of the rows and weights in the second phase; Break-A-Scene's on sd."""
-    lora_rate: float = per_base(1e-3, sd=1e-4)
-    """Learning rate of the LoRA, where that learns: on sd as in our DreamBooth."""
+    weight_rate: float = 2e-6
+    """Learning rate of the rows and weights in the second phase: Break-A-Scene's."""
+    lora_rate: float = 1e-4
+    """Learning rate of the LoRA, where that learns: as in our DreamBooth."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
     weights: Literal["none", "keys-values", "lora", "everything"] = per_base(

@@ -49,7 +49,7 @@ class CustomDiffusion:
 
     name: ClassVar[str] = "custom-diffusion"
 
-    steps: int = per_base(300, sd=1000)
+    steps: int = per_base(500, sd=1000)
     """Steps of gradient descent; the code's on sd, for several concepts on one GPU."""
     batch: int = per_base(4, sd=2, xl=1)
     """Photos a step; the code's 2 on sd, on each of its GPUs."""
@@ -57,10 +57,10 @@ class CustomDiffusion:
     """Rows of the embedding table for each concept; on sd the code's new word and the noun."""
     token_rate: float = per_base(5e-3, sd=2e-5, xl=1e-5)
     """Learning rate of the rows; the code has 1e-5 a picture for them and for the weights."""
-    weight_rate: float = per_base(1e-4, sd=2e-5, xl=1e-5)
+    weight_rate: float = per_base(3e-6, sd=2e-5, xl=1e-5)
     """Learning rate of the keys and values; on sd and xl the code's 1e-5 for each of a batch."""
-    schedule: Schedule = "constant"
-    """How the rates go: constant as in the code, or falling to a tenth."""
+    schedule: Schedule = per_base("falling", sd="constant")
+    """How the rates go: on sd constant as in the code, or falling to a tenth."""
     priors: int = per_base(16, sd=200, xl=50)
     """Pictures that the base draws of each class before it learns, or 0; the paper's on sd."""
     prior_batch: int = per_base(2, sd=1)

@@ -42,7 +42,7 @@ from groupshot.samples import (
     union,
 )
 from groupshot.samples.captions import known
-from groupshot.samples.fusion import Draw, Fusion, Mixture, either, photo_draw, subjects
+from groupshot.samples.fusion import Fusion, Mixture, either, photo_draw, subjects
 from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.strangers import Stranger, asked, found, strangers
 from groupshot.shapes import Latent, Text
@@ -66,7 +66,7 @@ class FaR:
     """Concept Fusion; without it the photos themselves are all that is learned from."""
     localized: bool = True
     """Localized Refinement; without it nothing is asked of attention."""
-    steps: int = per_base(300, sd=1000, xl=2010)
+    steps: int = per_base(400, sd=1000, xl=2010)
     """Steps of gradient descent: ours, for want of the paper's; on sd as many as DreamBooth's."""
     batch: int = per_base(4, sd=2, xl=1)
     """Composites and photos a step: as in our other methods."""
@@ -76,27 +76,26 @@ class FaR:
     """What learns beside the rows; the paper says "specific modules". Custom Diffusion's."""
     token_rate: float = per_base(5e-3, sd=5e-4)
     """Learning rate of the rows: Textual Inversion's 0.005; on sd Break-A-Scene's."""
-    weight_rate: float = per_base(1e-4, sd=2e-5, xl=1e-5)
-    """Learning rate of the keys and values: as in our Custom Diffusion."""
-    lora_rate: float = per_base(1e-3, sd=1e-4)
+    weight_rate: float = per_base(2e-5, xl=1e-5)
+    """Learning rate of the keys and values: as in our Custom Diffusion on sd."""
+    lora_rate: float = per_base(2e-4, sd=1e-4)
     """Learning rate of the LoRA, where that learns: on sd as in our DreamBooth."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
     modules: tuple[str, ...] = per_base(EVERYWHERE, sd=ATTENTION)
     """Endings of the names of the U-Net's layers that the LoRA changes: as in our DreamBooth."""
-    schedule: Schedule = "constant"
+    schedule: Schedule = per_base("falling", sd="constant")
     """How the rates go: constant, or falling to a tenth; ours."""
-    composites: float = 0.7
+    composites: float = 0.5
     """Share of composites, the rest are photos: ours; the closest relative, MuDI, takes 0.3."""
     most: int = 3
     """The most concepts in a composite: ours; any number up to it is as likely."""
-    smallest: float = 0.5
+    smallest: float = per_base(0.55, sd=0.35)
     """The longer side of the smallest who is alone, as a share of the canvas: ours."""
-    largest: float = 0.8
+    largest: float = per_base(0.9, sd=0.7)
     """The longer side of the largest who is alone: ours."""
-    crowding: float = 1 / 3
-    """Of k, each is k to the minus this as large: ours, about as in the toybox's own scenes, since
-    a base that has learned that crowds are small draws a crowd for who is always small."""
+    crowding: float = 0.25
+    """Of k, each is k to the minus this as large: ours. Who is always small is drawn in a crowd."""
     overlap: float = 0.25
     """The largest intersection over union of two boxes: ours, so that some stand behind others."""
     turn: float = 5.0
@@ -105,7 +104,7 @@ class FaR:
     """The chance that one is mirrored: Break-A-Scene's."""
     light: float = 0.1
     """How far each follows the light of its new place, from 0 to 1: ours; more pales a gray cat."""
-    strangers: float = 0.25
+    strangers: float = per_base(0.0, sd=0.25)
     """The chance that one of a class whom the base drew stands beside them ("priors"): ours."""
     sided: float = 0.25
     """The chance that a caption of two says who is on the left: CLIF's words, our share."""
@@ -121,8 +120,8 @@ class FaR:
     """Weight of it: Break-A-Scene's and Mix-of-Show's 0.01."""
     resolutions: tuple[int, ...] = per_base((16,), sd768=(24,), xl=(32,))
     """Sides of the attention maps that are looked at: Break-A-Scene's 16, a quarter of a latent."""
-    rest: float = 1.0
-    """How much the loss counts where no concept is; MuDI's run, too, counts it whole."""
+    rest: float = per_base(0.3, sd=1.0)
+    """How much the loss counts where no concept is; on sd whole, as in MuDI's run."""
     priors: int = per_base(16, sd=200, xl=50)
     """Pictures that the base draws of each class before it learns, or 0: as in our others."""
     prior_batch: int = per_base(2, sd=1)
@@ -137,8 +136,12 @@ class FaR:
         with recorded(base, self.resolutions, PLACES):
             pass  # refuses here what the base has no attention at
         photos = self.masked(base, cast, keep)
-        prepared = self.recombined if self.fusion else self.untouched
-        draw, own = prepared(base, cast, keep, photos)
+        draw = photo_draw(photos, base.card.templates, base.size, self.least)
+        if self.fusion:
+            fusion, own = self.materials(base, cast, keep, photos)
+            draw = either(self.composites, fusion.draw, draw)
+        else:
+            own = self.drawn(base, cast, keep)
         rows = tokens(base, nouns(cast), self.vectors, keep.seeded("tokens"))
         modules = LEARNING[self.learns](self, base, keep.seeded("modules"))
         instances = composed(base, draw, cast.names, self.batch)
@@ -166,21 +169,6 @@ class FaR:
         """The base's own pictures of every class."""
         classes = set(nouns(cast).values())
         return keep("priors", lambda g: priors(base, classes, self.priors, g))
-
-    def untouched(
-        self, base: Base, cast: Cast, keep: Keep, photos: Sequence[Masked]
-    ) -> tuple[Draw, Kept]:
-        """The photos as they are, and the base's own pictures."""
-        draw = photo_draw(photos, base.card.templates, base.size, self.least)
-        return draw, self.drawn(base, cast, keep)
-
-    def recombined(
-        self, base: Base, cast: Cast, keep: Keep, photos: Sequence[Masked]
-    ) -> tuple[Draw, Kept]:
-        """Composites and photos, and the base's own pictures."""
-        fusion, own = self.materials(base, cast, keep, photos)
-        alone = photo_draw(photos, base.card.templates, base.size, self.least)
-        return either(self.composites, fusion.draw, alone), own
 
     def materials(
         self, base: Base, cast: Cast, keep: Keep, photos: Sequence[Masked]
