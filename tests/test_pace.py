@@ -49,10 +49,10 @@ def test_neither_side_has_priors_and_both_have_a_lora_where_there_can_be_one(bas
     assert fields["steps"] == 3 + WARM
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("words", [False, True])
-def test_a_plain_step_moves_the_lora_and_with_words_the_newest_rows(base_folder, words):
-    base = Base.load(str(base_folder), device="cpu")
-    base.precision = "fp32"
+def test_a_plain_step_moves_the_lora_and_with_words_the_newest_rows(base_folder, words, precision):
+    base = Base.load(str(base_folder), device="cpu", precision=precision)
     before = copy.deepcopy(base.table.weight)
     plain = begun(base, 2, 1, words)
     start = [weight.detach().clone() for weight in plain.learning]

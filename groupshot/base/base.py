@@ -39,7 +39,8 @@ class Base:
         """Stand on a loaded pipeline; `source` is where it can be loaded from again.
 
         `precision` is how the denoiser computes, "fp32", "bf16" or "fp16"; None, as good as "fp32",
-        until a run has measured whether "bf16" is `faster` here. `optimiser` names what runs learn
+        until a run has measured whether "bf16" is `faster` here. `stored`, one of the three, is how
+        the weights lie in memory that do not learn. `optimiser` names what runs learn
         with here; `microbatch` is how many samples learn at once: None for all of a step, "auto"
         for as many as there is memory for.
         """
@@ -51,6 +52,8 @@ class Base:
         self.text_encoder: Any = pipe.text_encoder
         self.table: nn.Embedding = self.encoders[0].table
         self.unet: Any = pipe.unet
+        halves = {half: name for name, half in HALVES.items()}
+        self.stored = halves.get(self.table.weight.dtype, "fp32")
         self.precision = precision
         self.optimiser = "adamw"
         self.microbatch: int | Literal["auto"] | None = None
@@ -92,11 +95,6 @@ class Base:
         self._precision = precision
         if self.device.type == "cpu":
             self.unet.set_attn_processor(attending(precision, self.unet.config.sample_size))
-
-    @property
-    def stored(self) -> str:
-        """How the denoiser's weights lie in memory: "fp32", "bf16" or "fp16"."""
-        return {half: name for name, half in HALVES.items()}.get(self.table.weight.dtype, "fp32")
 
     @property
     def scale(self) -> float:

@@ -78,6 +78,8 @@ def begun(base: Base, rank: int, batch: int, words: bool) -> Plain:
     learning: list[Tensor] = [weight for weight in unet.parameters() if weight.requires_grad]
     tables = [each.table for each in base.encoders] if words else []
     for table in tables:
+        half = table.weight.dtype
+        table.register_forward_hook(lambda _, ids, rows, half=half: rows.to(half))
         learning.append(table.weight.requires_grad_(True))
     for weight in learning:
         weight.data = weight.data.float()
