@@ -7,6 +7,7 @@ in memory, autocast, what learns in full. No prior preservation.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -78,8 +79,7 @@ def begun(base: Base, rank: int, batch: int, words: bool) -> Plain:
     learning: list[Tensor] = [weight for weight in unet.parameters() if weight.requires_grad]
     tables = [each.table for each in base.encoders] if words else []
     for table in tables:
-        half = table.weight.dtype
-        table.register_forward_hook(lambda _, ids, rows, half=half: rows.to(half))
+        table.register_forward_hook(partial(cast, table.weight.dtype))
         learning.append(table.weight.requires_grad_(True))
     for weight in learning:
         weight.data = weight.data.float()
@@ -90,3 +90,8 @@ def begun(base: Base, rank: int, batch: int, words: bool) -> Plain:
         tables={table: table.weight.detach().clone() for table in tables},
         optimiser=AdamW(learning, lr=1e-4),
     )
+
+
+def cast(kind: torch.dtype, _: nn.Module, ids: Any, rows: Tensor) -> Tensor:
+    """Rows of a table that learns in full, as the layers behind it are."""
+    return rows.to(kind)
