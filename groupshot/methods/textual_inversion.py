@@ -38,8 +38,8 @@ class TextualInversion:
     """Photos a step; the paper's 4."""
     vectors: int = per_base(ROWS, sd=1)
     """Rows of the embedding table for each concept; the paper's 1 on sd."""
-    rate: float = 5e-3
-    """Learning rate of the rows: the paper's 0.005."""
+    rate: float = per_base(2e-3, sd=5e-3)
+    """Learning rate of the rows; the paper's 0.005 on sd."""
     schedule: Schedule = "constant"
     """How the rate goes: constant as in the code, or falling to a tenth."""
     crops: int = 4
