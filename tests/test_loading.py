@@ -10,7 +10,7 @@ from onefile import save_onefile
 from safetensors.torch import save_file
 
 from groupshot.base import Base
-from groupshot.base.known import KNOWN
+from groupshot.base.known import KNOWN, WEIGHTS
 from groupshot.errors import UserError
 
 
@@ -78,6 +78,20 @@ def test_a_known_name_is_the_hubs_whatever_folder_is_there(
     (tmp_path / short).mkdir()
     assert Base.load(short, device="cpu").source == KNOWN[short].source
     assert asked == [KNOWN[short].source]
+
+
+def test_a_known_base_is_here_once_its_weights_are(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    base = KNOWN["sdxl"]
+    place = tmp_path / f"models--{base.source.replace('/', '--')}"
+    snapshot = place / "snapshots" / "abc"
+    for file in (place / "refs" / "main", snapshot / "model_index.json"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("abc")
+    assert not base.present, "a configuration alone is there for one-file models"
+    (snapshot / WEIGHTS).parent.mkdir()
+    (snapshot / WEIGHTS).write_text("")
+    assert base.present
 
 
 RESPONSE = httpx2.Response(403, request=httpx2.Request("GET", "https://huggingface.co/a/b"))

@@ -40,9 +40,9 @@ class Base:
 
         `precision` is how the denoiser computes, "fp32", "bf16" or "fp16"; None, as good as "fp32",
         until a run has measured whether "bf16" is `faster` here. `stored`, one of the three, is how
-        the weights lie in memory that do not learn. `optimiser` names what runs learn
-        with here; `microbatch` is how many samples learn at once: None for all of a step, "auto"
-        for as many as there is memory for.
+        frozen weights lie in memory. `optimiser` names what runs learn with here; `microbatch` is
+        how many samples learn at once: None for all of a step, "auto" for as many as there is
+        memory for.
         """
         self.pipe = pipe
         self.card = card

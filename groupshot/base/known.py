@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from diffusers.utils.constants import SAFETENSORS_WEIGHTS_NAME
 from huggingface_hub import try_to_load_from_cache
 
-from groupshot.basefolder import INDEX
+WEIGHTS = f"unet/{SAFETENSORS_WEIGHTS_NAME}"
+"""The largest file of a published model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +24,8 @@ class Known:
 
     @property
     def present(self) -> bool:
-        """Whether it has been downloaded."""
-        return isinstance(try_to_load_from_cache(self.source, INDEX), str)
+        """Whether it has been downloaded: weights too, not its configuration alone."""
+        return isinstance(try_to_load_from_cache(self.source, WEIGHTS), str)
 
 
 KNOWN: Mapping[str, Known] = {

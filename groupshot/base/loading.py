@@ -37,8 +37,9 @@ def folder(source: str) -> Path:
 
 def where(source: str) -> str:
     """A source that means the same from any working directory."""
-    local = Path(called(source)).expanduser()
-    return str(local.resolve()) if local.exists() else called(source)
+    source = called(source)
+    local = Path(source).expanduser()
+    return str(local.resolve()) if local.exists() else source
 
 
 def downloaded(source: str) -> Path:

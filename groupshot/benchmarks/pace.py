@@ -48,7 +48,8 @@ MEASURED: Mapping[str, Any] = {
     "learns": "lora",
     "weights": "lora",
 }
-"""Fields as they are measured, where a method has them: masks by hand, a LoRA, no priors."""
+"""Fields as they are measured, where a method has them: masks by hand, a LoRA, no priors,
+one crop of each photo."""
 
 Timed = Generator[tuple[str, float]]
 """The stage and the seconds of each step, made when it is asked for."""

@@ -59,8 +59,7 @@ class BreakAScene:
     batch: int = per_base(4, sd=1)
     """Photos a step; the paper's on sd."""
     vectors: int = 1
-    """Rows of the embedding table for each concept: the paper's 1. With six of them the toybox
-    forgot where a scene was to be: nothing outside the masks is asked for."""
+    """Rows of the embedding table for each concept: the paper's 1."""
     token_rate: float = per_base(5e-3, sd=5e-4)
     """Learning rate of the rows in the first phase; the paper's on sd."""
     weights: Literal["everything", "lora"] = per_base("everything", xl="lora")
