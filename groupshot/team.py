@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from typing import Any, TypeVar
 
 import torch
@@ -154,6 +155,9 @@ def begin() -> None:
             raise UserError(f"there are more processes than GPUs ({there}): launch one for each")
         torch.cuda.set_device(own)
         backend = "cpu:gloo,cuda:nccl"
+    # Imported later, its functions' defaults would keep hold of the group, whose threads would
+    # outlive it and could abort a process that ends.
+    import_module("torch.distributed.nn")
     dist.init_process_group(backend, timeout=PATIENCE)
 
 

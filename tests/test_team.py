@@ -1,6 +1,7 @@
 """Processes that train one network together do what one process does."""
 
 import multiprocessing
+import weakref
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 
 from groupshot.toybox.muon import Muon
-from groupshot.toybox.training.team import ALONE, Team, shared_out
+from groupshot.toybox.training.team import ALONE, Team, met, shared_out
 
 SIDES = ((16, 48), (32, 16), (24, 24))
 
@@ -29,10 +30,11 @@ def trained(team: Team) -> list[torch.Tensor]:
 
 
 def member(rank: int, folder: Path) -> None:
-    dist.init_process_group("gloo", f"file://{folder / 'meeting'}", rank=rank, world_size=2)
-    weights = trained(Team(rank=rank, size=2))
+    with met(2, rank, folder / "meeting") as team:
+        weights = trained(team)
+        group = weakref.ref(dist.group.WORLD)
     save_file({str(i): w for i, w in enumerate(weights)}, folder / str(rank))
-    dist.destroy_process_group()
+    assert group() is None, "its threads are still there, and may abort a process that ends"
 
 
 def test_two_processes_train_what_one_does(tmp_path: Path):
@@ -41,7 +43,7 @@ def test_two_processes_train_what_one_does(tmp_path: Path):
     for process in members:
         process.start()
     for process in members:
-        process.join(60)
+        process.join(300)
         assert process.exitcode == 0
     first, second = (load_file(tmp_path / str(rank)) for rank in range(2))
     for i, alone in enumerate(trained(ALONE)):

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -86,10 +87,20 @@ def gathered(size: int, rank: int, folder: Path) -> Generator[Team]:
         meeting.unlink(missing_ok=True)
         command = [sys.executable, "-m", "groupshot.toybox.training", *sys.argv[1:], "--rank"]
         others = [subprocess.Popen([*command, str(other)]) for other in range(1, size)]
+    try:
+        with met(size, rank, meeting) as team:
+            yield team
+    finally:
+        for other in others:
+            other.wait()
+
+
+@contextmanager
+def met(size: int, rank: int, meeting: Path) -> Generator[Team]:
+    """One of a team whose others are there, or soon will be; they meet in a file."""
+    import_module("torch.distributed.nn")  # imported later, it would keep hold of the group
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size)
     try:
         yield Team(rank=rank, size=size)
     finally:
         dist.destroy_process_group()
-        for other in others:
-            other.wait()
