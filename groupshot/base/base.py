@@ -1,8 +1,8 @@
 """A latent diffusion model that is borrowed."""
 
-import time
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from groupshot.base.encoders import Encoder, Reader, reader
 from groupshot.base.loading import folder, pipeline, where
-from groupshot.base.memory import HALVES, attending, lowered, spared
+from groupshot.base.memory import HALVES, at_best, attending, lowered, spared
 from groupshot.base.shares import Shares
 from groupshot.basefolder import TOYBOX, Card, card
 from groupshot.cast import CALL
@@ -251,12 +251,12 @@ class Base:
         """ "bf16" where the denoiser is clearly faster in it on this machine, else "fp32"."""
         noisy = torch.zeros(4, *self.shape, device=self.device)
         times, text = torch.zeros(4, dtype=torch.long, device=self.device), self.text([""] * 4)
-        taken: dict[str, float] = {}
-        for precision in ("bf16", "fp32", "bf16", "fp32"):  # the first of each only warms up
+
+        def passed(precision: str) -> None:
             with self.computing(precision):
-                began = time.perf_counter()
                 self.predicted(noisy, times, text).sum().item()
-                taken[precision] = time.perf_counter() - began
+
+        taken = {precision: at_best(partial(passed, precision)) for precision in ("bf16", "fp32")}
         return "bf16" if taken["bf16"] < 0.8 * taken["fp32"] else "fp32"
 
     # drawing
