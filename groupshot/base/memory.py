@@ -56,7 +56,7 @@ def spared(pipe: Any, precision: str | None, recompute: bool) -> Any:
     their channels last, in which convolutions are faster.
     """
     for net in (pipe.unet, pipe.vae):
-        nn.Module.to(net, memory_format=torch.channels_last)
+        net.to(memory_format=torch.channels_last)
     if precision in HALVES:
         for net in (pipe.unet, reader(pipe).net):
             nn.Module.to(net, HALVES[precision])  # diffusers' own only adds a warning
