@@ -83,7 +83,7 @@ class Clif:
     """Whether there is a contrastive stage; without it the other two are the same."""
     contrast_steps: int = per_base(200, sd=1000)
     """Steps of the contrastive stage."""
-    token_steps: int = per_base(150, sd=500)
+    token_steps: int = per_base(300, sd=500)
     """Steps of textual inversion."""
     steps: int = per_base(250, sd=1500)
     """Steps of the last stage, rows and LoRA together: on sd three times as many, as the code's."""
