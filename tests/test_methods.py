@@ -17,7 +17,7 @@ from groupshot.errors import UserError
 from groupshot.files import load_tensors
 from groupshot.methods import METHODS
 from groupshot.run import Run
-from groupshot.stage import Method
+from groupshot.stage import SCHEDULES, Method
 
 QUICK = {
     "vectors": 2,
@@ -95,6 +95,17 @@ def resting(base, run):
     learning = {id(t) for part in run._learners for t in part.tensors.values()}
     for net in base.models.values():
         yield from (weight for weight in net.parameters() if id(weight) not in learning)
+
+
+def test_its_rates_go_as_its_schedule_says(run, name):
+    if not hasattr(METHODS[name], "schedule"):
+        pytest.skip("its rates are constant")
+    ends = []
+    for kind in SCHEDULES:
+        this = run(name, out=kind, method=quick(name, schedule=kind))
+        list(this)
+        ends.append(learned(this.out))
+    assert any(not torch.equal(tensor, ends[1][key]) for key, tensor in ends[0].items())
 
 
 @pytest.mark.parametrize("ending", ["end", "break", "exception"])
