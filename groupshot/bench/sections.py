@@ -29,7 +29,12 @@ COLUMNS = {
 """The scores by what they are called in a table; the arrow marks those that should be small."""
 WHOLE = ("steps", "seconds", "MiB")
 """Columns of whole numbers."""
-APART = {"all right": "all_right", "mixed ↓": "mixed"}
+APART = {
+    "all right": "all_right",
+    "present": "present",
+    "identity": "identity",
+    "mixed ↓": "mixed",
+}
 """What is also told for every degree and every kind of cast."""
 
 Rows = Mapping[str, Sequence[Line]]

@@ -117,7 +117,7 @@ class FaR:
     formula: tuple[Literal["relative", "outside", "leaking", "contested"], ...] = ("relative",)
     """What is asked of attention, added up: Break-A-Scene's, Mix-of-Show's, or two of our own."""
     attention: float = per_base(0.5, sd=0.01)
-    """Weight of it: on sd Break-A-Scene's and Mix-of-Show's 0.01; on the toybox the best of four."""
+    """Weight of it: on sd Break-A-Scene's and Mix-of-Show's 0.01; on the toybox best of four."""
     resolutions: tuple[int, ...] = per_base((16,), sd768=(24,), xl=(32,))
     """Sides of the attention maps that are looked at: Break-A-Scene's 16, a quarter of a latent."""
     rest: float = per_base(0.3, sd=1.0)
