@@ -1,6 +1,7 @@
 import copy
 import json
 import shutil
+import time
 from typing import Any
 
 import pytest
@@ -267,3 +268,15 @@ def test_a_card_says_how_to_sample(base, broken):
 def test_the_faster_precision_is_one_of_two_and_changes_nothing(base):
     assert base.faster() in ("fp32", "bf16")
     assert base.precision == "fp32"
+
+
+def test_a_pass_that_was_held_up_does_not_decide_what_is_faster(base, monkeypatch):
+    lasting = {"bf16": [0.0, 0.1, 0.0], "fp32": []}
+
+    def predicted(noisy, times, text):
+        left = lasting[base.precision]
+        time.sleep(left.pop(0) if left else {"bf16": 0.0, "fp32": 0.02}[base.precision])
+        return noisy
+
+    monkeypatch.setattr(base, "predicted", predicted)
+    assert base.faster() == "bf16"

@@ -10,7 +10,7 @@ from test_methods import quick
 from test_run import assert_equal, learned, left_at
 from torch.utils import checkpoint
 
-from groupshot.base import Base, memory
+from groupshot.base import Base
 from groupshot.checkpoint import at_home
 from groupshot.errors import UserError
 from groupshot.optimisers import OPTIMISERS
@@ -116,15 +116,3 @@ def test_counts_come_back_as_they_were():
     weight = torch.zeros(1)
     assert type(at_home(torch.tensor(3), weight)) is int
     assert isinstance(at_home(torch.tensor(3.0), weight), torch.Tensor)
-
-
-def test_work_is_timed_when_nothing_is_in_its_way(monkeypatch):
-    clock, lasting = [0.0], [9.0, 0.2, 0.1, 0.3, 0.2]
-
-    def work() -> None:
-        clock[0] += lasting.pop(0)
-
-    monkeypatch.setattr(memory.time, "perf_counter", lambda: clock[0])
-    assert memory.at_best(work) == pytest.approx(0.2)  # the first took long: twice will do
-    lasting[:] = [0.2, 0.1, 0.3, 0.2, 0.2]
-    assert memory.at_best(work) == pytest.approx(0.1)

@@ -1,7 +1,5 @@
 """Memory, and time: how a pipeline is made to take less of them."""
 
-import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -20,24 +18,11 @@ TOGETHER = 256
 WRITTEN_OUT = 32
 """Side of the largest latents whose attention a CPU writes out in bf16."""
 
-TWICE, OFTEN, LONG = 2, 5, 1.0
-"""The least and the most times that work is tried, and the seconds after which it is no more."""
-
 
 def lowered(device: torch.device, precision: str | None) -> AbstractContextManager[Any]:
     """Matrix products in a half precision; as they are in any other."""
     half = HALVES.get(precision or "")
     return torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None)
-
-
-def at_best(work: Callable[[], None]) -> float:
-    """Seconds that work takes when nothing is in its way: of a few times, the least."""
-    taken: list[float] = []
-    while len(taken) < TWICE or (len(taken) < OFTEN and sum(taken) < LONG):
-        began = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - began)
-    return min(taken)
 
 
 def attending(precision: str | None, side: int) -> AttnProcessor | AttnProcessor2_0:
@@ -53,7 +38,7 @@ def spared(pipe: Any, precision: str | None, recompute: bool) -> Any:
 
     With `recompute` the denoiser's activations are computed again on the way back instead of kept
     (gradient checkpointing). Large pictures pass through the VAE one at a time. Weights lie with
-    their channels last, in which convolutions are faster.
+    their channels last, which is faster on a CPU.
     """
     for net in (pipe.unet, pipe.vae):
         net.to(memory_format=torch.channels_last)
