@@ -16,7 +16,8 @@ USUALLY = "Fields, as they are on the toybox (and on {}):".format(
 
 OTHERS = (
     "and any other Stable Diffusion 1.x, 2.x or XL: a folder in the diffusers format, a "
-    ".safetensors file, or OWNER/MODEL of the hub"
+    ".safetensors file, or OWNER/MODEL of the hub. GiB: the most that tensors take where three "
+    "concepts are learned by --method dreambooth --precision bf16 --recompute"
 )
 """What is said after the known bases."""
 
@@ -77,6 +78,7 @@ def known_bases() -> Iterator[dict[str, Any]]:
             "present": known.present,
             "title": known.name,
             "size": known.size,
+            "memory": known.memory,
         }
 
 
@@ -85,4 +87,5 @@ def base_line(base: dict[str, Any]) -> str:
     if base["name"] == "toybox":
         return f"toybox     {'built in' if base['present'] else 'not in this installation'}"
     state = "here" if base["present"] else "to be downloaded"
-    return f"{base['name']:<11}{base['title']}, {base['size']} px, {state}: {base['from']}"
+    needs = f"{base['size']} px, {base['memory'] / 1024:.0f} GiB"
+    return f"{base['name']:<11}{base['title']}, {needs}, {state}: {base['from']}"

@@ -17,7 +17,7 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.castfile import Side
 from groupshot.keep import Kept
-from groupshot.masks import Rule
+from groupshot.masks import Rule, balanced
 from groupshot.masks.rounds import alike
 from groupshot.masks.sightings import Shown, inside, photos
 from groupshot.samples import pixels
@@ -64,8 +64,12 @@ class Look:
     resolutions: tuple[int, ...]
     places: tuple[str, ...]
     """Which layers of the U-Net count, as in `attention.recorded`."""
+    balance: bool
+    """Whether the things of a photo get equal shares of its attention."""
     rule: Rule
     """What makes maps binary."""
+    leftover: bool
+    """Whether a photo's only background is what its things leave, if they leave anything."""
     settle: Callable[[Masks, Image], FullMasks]
     """What brings them to the photo's size: `masks.refined`, or `enlarged`."""
 
@@ -107,7 +111,7 @@ def found(base: Base, each: Scene, look: Look, generator: torch.Generator) -> to
 
     Whom the CRF leaves nothing keeps what they had, unless it was another's as well.
     """
-    coarse = look.rule(sided(averaged(base, each, look, generator).cpu(), each))
+    coarse = parted(sided(averaged(base, each, look, generator).cpu(), each), each, look)
     rough = enlarged(coarse, each.image)[0] >= 0.5
     fine = look.settle(coarse, each.image)[0] >= 0.5
     return torch.stack(
@@ -165,6 +169,19 @@ def sided(maps: CrossMap, each: Scene) -> CrossMap:
     right = ((columns - (columns * looks).sum() / looks.sum()) / SOFTNESS).sigmoid()
     ways = {"left": 1 - right, "right": right, None: torch.ones_like(right)}
     return maps * torch.stack([ways[each.where.get(name)] for name in each.shows])[:, None]
+
+
+def parted(maps: CrossMap, each: Scene, look: Look) -> Masks:
+    """What a photo's maps become before its picture is looked at."""
+    things = torch.tensor(each.things)
+    if look.balance and sum(each.things) > 1:
+        maps = maps.clone()
+        maps[:, things] = balanced(maps[:, things])
+    masks = look.rule(maps)
+    if look.leftover and any(each.things) and each.things.count(False) == 1:
+        left = 1 - masks[:, things].amax(1, keepdim=True)
+        masks = torch.where(things[:, None, None], masks, left) if left.amax() >= 0.5 else masks
+    return masks
 
 
 def enlarged(masks: Masks, images: Image) -> FullMasks:

@@ -15,10 +15,12 @@ from groupshot.shapes import (
     Latent,
     Likeness,
     Masks,
+    Moment,
     Pairs,
     Region,
     Scalar,
     TextFeatures,
+    Weight,
 )
 
 TINY = 1e-12
@@ -39,6 +41,16 @@ def prior(guess: Latent, target: Latent, weight: float) -> Scalar:
     The second term of DreamBooth's loss (arXiv 2208.12242, eq. 2). 0 where there are none.
     """
     return weight * denoising(guess, target) if len(guess) else guess.new_zeros(())
+
+
+def moved(weight: Weight, before: Weight, moment: Moment) -> Scalar:
+    """How far a linear map has moved what it makes of some states x: E|(W − W₀)x|² / E|W₀x|².
+
+    The states are given by their second moment, E xxᵀ. Ours, for what keys and values make of
+    prompts whose meaning is to stay.
+    """
+    change = weight - before
+    return ((change @ moment) * change).sum() / ((before @ moment) * before).sum()
 
 
 def masked(guess: Latent, target: Latent, region: Region) -> Scalar:

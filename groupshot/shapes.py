@@ -43,6 +43,12 @@ Looks = Float[Tensor, "b k x"]
 Text = Float[Tensor, "b n d"]
 """Prompts as the denoiser sees them: n positions of d features."""
 
+Weight = Float[Tensor, "e d"]
+"""A linear map of d features to e others."""
+
+Moment = Float[Tensor, "d d"]
+"""The second moment of states of d features: the mean of x xᵀ."""
+
 Ids = Int[Tensor, "b n"]
 """Prompts as numbers of rows in the embedding table."""
 

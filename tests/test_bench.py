@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -11,6 +12,7 @@ from urllib.parse import unquote
 import pytest
 from benching import DB, TERMS, TI, TINY, WORDS, cell, line, stay_here
 from PIL import Image
+from PIL.Image import Image as Picture
 
 from groupshot.base import Base
 from groupshot.bench import results, rows
@@ -253,6 +255,8 @@ def test_quick(small, world_base_folder, tmp_path, capsys):
     assert told["dreambooth"]["fields"] == {"steps": 2, "batch": 1, "crops": 1, "priors": 1}
     assert told["dreambooth"]["steps"] == 2
     assert told["dreambooth"]["prior"] is not None
+    assert told["words"]["prior"] is not None
+    assert told["world"]["prior"] is None
     assert told["world"]["present"] > 0.7
     assert told["world"]["steps"] == told["words"]["steps"] == 0
     check_page(Path(document["page"]))
@@ -293,6 +297,20 @@ def test_words_are_judged_without_marks(small, world_base_folder, tmp_path, monk
     terms = Terms(base=str(world_base_folder), weights="abc", amount=TINY, precision="fp32")
     told = rows.finished(cell(WORDS, suite="single", concepts=1), terms, tmp_path)
     assert told["all_right"] >= 0.7, "of each picture, six attributes and no mark"
+
+
+def test_words_have_the_prior_of_other_noise(small, world_base_folder, tmp_path, monkeypatch):
+    seeds: list[int] = []
+
+    def drawn(*_: object, n: int, seed: int) -> Iterator[Picture]:
+        seeds.append(seed)
+        return repeat(Image.new("RGB", (128, 128), "white"), n)
+
+    monkeypatch.setattr("groupshot.scores.prior.drawn", drawn)
+    terms = Terms(base=str(world_base_folder), weights="abc", amount=TINY, precision="fp32")
+    told = rows.finished(cell(WORDS, suite="single", concepts=1), terms, tmp_path)
+    assert set(seeds) == {0, rows.OTHER_NOISE}
+    assert told["prior"] == 1, "nobody was there, and nobody is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -233,6 +233,8 @@ def test_bases(groupshot):
     assert (toybox["name"], toybox["present"]) == ("toybox", True)
     listed = groupshot("bases")[1]
     assert all(f"{base['name']} " in listed and base["from"] in listed for base in known)
+    assert all(f", {round(base['memory'] / 1024)} GiB, " in listed for base in known)
+    assert all(base["memory"] > 2000 for base in known)
     assert [base["from"] for base in known] == [each.source for each in KNOWN.values()]
 
 

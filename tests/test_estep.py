@@ -16,6 +16,7 @@ from groupshot.estep import (
     enlarged,
     estimated,
     found,
+    parted,
     portions,
     pyramid,
     scenes,
@@ -25,7 +26,15 @@ from groupshot.estep import (
 from groupshot.masks import RULES, refined
 from groupshot.weights import tokens
 
-LOOK = Look(timesteps=4, resolutions=(4,), places=("mid", "up"), rule=RULES["otsu"], settle=refined)
+LOOK = Look(
+    timesteps=4,
+    resolutions=(4,),
+    places=("mid", "up"),
+    balance=False,
+    rule=RULES["otsu"],
+    leftover=False,
+    settle=refined,
+)
 
 
 def seeded(seed=0):
@@ -91,6 +100,34 @@ def test_sides_are_those_of_the_others(borrowed, both):
     torch.testing.assert_close(sided(maps, replace(scene, where={})), maps)
 
 
+def test_things_share_a_photo_and_leave_its_background(borrowed, both):
+    *_, scene = scenes(borrowed, both)
+    maps = torch.zeros(1, 3, 1, 4)
+    maps[0, 0, 0] = torch.tensor([1.0, 0.8, 0.0, 0.0])  # luna
+    maps[0, 1, 0] = torch.tensor([0.9, 1.0, 0.9, 0.9])  # the bay, looked for everywhere
+    maps[0, 2, 0] = torch.tensor([0.3, 0.4, 0.0, 0.0])  # rex, who loses to luna everywhere
+    soft = replace(LOOK, rule=RULES["soft"])
+    assert parted(maps, scene, soft).argmax(1).tolist() == [[[0, 1, 1, 1]]]
+    fair = parted(maps, scene, replace(soft, balance=True, leftover=True))
+    assert fair.argmax(1).tolist() == [[[0, 2, 1, 1]]]
+    torch.testing.assert_close(fair[0, 1], 1 - fair[0, [0, 2]].amax(0))
+
+
+def test_a_background_that_things_leave_nothing_has_its_own_attention(borrowed, both):
+    *_, scene = scenes(borrowed, both)
+    look = replace(LOOK, rule=RULES["soft"], leftover=True)
+    maps = torch.ones(1, 3, 1, 4)
+    torch.testing.assert_close(parted(maps, scene, look), maps)
+
+
+def test_of_two_backgrounds_each_has_its_own_attention(borrowed, both):
+    *_, scene = scenes(borrowed, both)
+    maps = torch.rand(1, 3, 4, 8, generator=seeded())
+    look = replace(LOOK, rule=RULES["soft"], balance=True, leftover=True)
+    several = replace(scene, things=(True, False, False))
+    torch.testing.assert_close(parted(maps, several, look), RULES["soft"](maps))
+
+
 def test_masks_have_the_size_of_the_photo_and_are_repeated_by_their_seed(borrowed, both):
     some = scenes(borrowed, both)
     one, again = (estimated(borrowed, some, LOOK, seeded(1)) for _ in "ab")
@@ -105,8 +142,8 @@ def test_whom_the_crf_leaves_nothing_keeps_what_they_had(borrowed, both):
     def nothing(masks, images):
         return 0 * enlarged(masks, images)
 
-    left = torch.zeros(1, 3, 4, 8)
-    left[:, 0, :, :4], left[:, 1:, :, 4:] = 1, 1
+    left = torch.zeros(1, 3, 3, 6)
+    left[:, 0, :, :3], left[:, 1:, :, 3:] = 1, 1
     look = replace(LOOK, rule=lambda maps: left, settle=nothing)
     luna, bay, rex = found(borrowed, scene, look, seeded())
     assert luna.float().mean() == 0.5

@@ -54,10 +54,17 @@ def test_composites_come_in_their_share(planned):
     assert any("<luna>" in text and "<rex>" in text for text in captions)
 
 
+@pytest.mark.parametrize("fields", [{"retention": 0.0}, {"learns": "lora"}])
+def test_only_keys_and_values_are_held_and_only_if_asked(planned, fields):
+    stage = planned(**fields)
+    losses = stage.loss(stage.samples(0, seeded()), seeded())
+    assert losses.keys() == {"denoising", "prior", "attention"}
+
+
 def test_without_localized_attention_is_left_alone(planned, base):
     stage = planned(localized=False)
     losses = stage.loss(stage.samples(0, seeded()), seeded())
-    assert losses.keys() == {"denoising", "prior"}
+    assert losses.keys() == {"denoising", "prior", "retention"}
 
 
 def test_localized_adds_what_the_formulas_say_and_changes_nothing_else(planned, base):

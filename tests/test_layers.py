@@ -11,7 +11,7 @@ LADDER = (
     + ["team", "basefolder", "base"]  # the model
     + ["keep", "attention", "crf", "masks", "samples", "estep"]  # the vocabulary of the papers
     + ["clip", "confusion"]
-    + ["recipes", "weights", "losses", "learned", "optimisers"]
+    + ["recipes", "weights", "losses", "retention", "learned", "optimisers"]
     + ["pictures", "runfolder", "checkpoint", "stage", "presets", "run"]
     + ["scores", "export"]  # the engine
     + ["methods"]  # the papers

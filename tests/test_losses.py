@@ -15,6 +15,7 @@ from groupshot.losses import (
     localised,
     masked,
     masked_by_area,
+    moved,
     outside,
     prior,
 )
@@ -38,6 +39,15 @@ def test_half_precision_is_widened_first():
     assert denoising(*half).dtype == torch.float32
     assert masked(*half, TOP).dtype == torch.float32
     assert masked_by_area(*half, TOP).dtype == torch.float32
+
+
+def test_a_map_has_moved_by_what_it_makes_of_states():
+    generator = torch.Generator().manual_seed(0)
+    weight, before = torch.randn(2, 5, 3, generator=generator)
+    states = torch.randn(7, 3, generator=generator)
+    new, old = states @ weight.T, states @ before.T
+    found = moved(weight, before, states.T @ states / 7)
+    torch.testing.assert_close(found, (new - old).square().sum() / old.square().sum())
 
 
 def test_masked_is_a_mean_over_the_whole_picture():

@@ -17,6 +17,7 @@ from groupshot.masks import (
     Part,
     Toybox,
     anatomy,
+    balanced,
     beliefs,
     chosen,
     felzenszwalb,
@@ -219,6 +220,23 @@ def maps(*rows: list[float]) -> torch.Tensor:
 def test_maps_are_divided_by_their_maximum():
     found = heightened(maps([0.1, 0.2, 0.4, 0.0], [0.0, 0.0, 0.0, 0.0]))
     torch.testing.assert_close(found, maps([0.25, 0.5, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]))
+
+
+def test_balanced_maps_have_equal_shares_of_the_same_peaks():
+    some = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    some[:, 0] = 0.9 + 0.1 * some[:, 0]  # looked for everywhere
+    fair = balanced(some)
+    torch.testing.assert_close(fair.amax(1), heightened(some).amax(1))
+    shares = fair.amax(1, keepdim=True) * fair / fair.sum(1, keepdim=True)
+    totals = shares.sum((2, 3))
+    torch.testing.assert_close(totals, totals.mean(1, keepdim=True).expand(-1, 3))
+    ahead = heightened(some)[:, :1] > heightened(some)[:, 1:].amax(1, keepdim=True)
+    assert ahead.float().mean() > 0.8, "it would take nearly everything"
+
+
+def test_a_map_alone_is_balanced_as_it_is():
+    found = balanced(maps([0.1, 0.2, 0.4, 0.3]))
+    torch.testing.assert_close(found, maps([0.25, 0.5, 1.0, 0.75]))
 
 
 def test_relative_by_hand():

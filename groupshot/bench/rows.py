@@ -28,12 +28,14 @@ from groupshot.scores.evaluation import (
     portraits,
     run_appraised,
 )
-from groupshot.scores.prior import Shelf
+from groupshot.scores.prior import Shelf, prior
 
 LINE, PICTURES = "line.json", "pictures.json"
 """What is in a cell's folder, besides the pictures and the run."""
 QUALITY = 90
 """Of the pictures that are kept to be looked at."""
+OTHER_NOISE = 1_000_000
+"""A seed far from those that priors are drawn with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ def row(
         return appraised(panel, drawn), cost
     if cell.contender.method == WORDS:
         cost, drawn = Cost(peak_mb=peak_mb()), told(base, panel, each)
-        return appraised(without_marks(panel), drawn), cost
+        return appraised(without_marks(panel), drawn, by_chance(base, panel, shelf)), cost
     began = time.monotonic()
     run = Run(panel.cast, method=cell.contender.built(), base=base, out=out / "run", seed=cell.seed)
     steps = sum(1 for _ in watched(run))
@@ -93,6 +95,13 @@ def row(
 def told(base: Base, panel: Panel, each: int) -> Drawn:
     """What the base makes of every ask when it is told all about everyone."""
     return portraits(base, panel.cast, each, lambda ask: scenes.described(ask, panel.people))
+
+
+def by_chance(base: Base, panel: Panel, shelf: Shelf) -> float:
+    """The prior of a base that stayed what it was, but draws from other noise."""
+    things = {own["kind"] for own in panel.truth.values()}
+    before = shelf.read(base, panel.judge, things)
+    return prior(before, shelf.drawn(base, panel.judge, things, OTHER_NOISE), panel.truth)
 
 
 def drawings(panel: Panel, each: int) -> Drawn:

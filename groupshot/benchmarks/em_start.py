@@ -1,14 +1,16 @@
 """Masks by attention before anything is learned: `python -m groupshot.benchmarks.em_start`.
 
 Entangled casts of the toybox, each word at its class noun: mask IoU for every rule that makes maps
-binary, with a CRF and without; and what an E-step costs.
+binary, with a CRF and without, each thing's attention as it is or balanced; and what an E-step
+costs.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, product
 from pathlib import Path
 from statistics import fmean
 
@@ -18,7 +20,7 @@ from torch import Tensor
 from groupshot.base import Base, quiet
 from groupshot.bench.suites import SUITES, cast_in
 from groupshot.cast import Cast
-from groupshot.estep import Scene, averaged, enlarged, scenes, sided
+from groupshot.estep import Look, Scene, averaged, enlarged, parted, scenes, sided
 from groupshot.keep import Keep, seeded
 from groupshot.masks import RULES, refined
 from groupshot.methods import ConceptDrivenEM
@@ -26,10 +28,13 @@ from groupshot.samples import nouns
 from groupshot.scores.masks import overlap, true_mask
 from groupshot.shapes import FullMasks, Image, Masks
 
-Way = tuple[str, str]
-"""A rule, and what settles its masks."""
+Way = tuple[str, str, bool]
+"""A rule, what settles its masks, and whether attention is balanced."""
 
 SETTLE: Mapping[str, Callable[[Masks, Image], FullMasks]] = {"alone": enlarged, "CRF": refined}
+
+
+WAYS: Sequence[Way] = [*product(RULES, SETTLE, (False, True))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +57,17 @@ def measure(base: Base, method: ConceptDrivenEM, seed: int, most: int, found: Fo
                 began = time.perf_counter()
                 maps = averaged(base, scene, method.look, seeded(seed, scene.photo)).cpu()
                 maps = sided(maps, scene)
-                refined(RULES[method.rule](maps), scene.image)
+                refined(parted(maps, scene, method.look), scene.image)
                 found.seconds.append(time.perf_counter() - began)
-                for way, masks in made(maps, scene):
+                for way, masks in made(maps, scene, method.look):
                     found.overlaps.setdefault(way, []).extend(shares(cast, scene, masks))
 
 
-def made(maps: Tensor, scene: Scene) -> Iterator[tuple[Way, Tensor]]:
+def made(maps: Tensor, scene: Scene, look: Look) -> Iterator[tuple[Way, Tensor]]:
     """The masks of each way."""
-    for rule, binary in RULES.items():
-        for name, settle in SETTLE.items():
-            yield (rule, name), settle(binary(maps), scene.image)[0] >= 0.5
+    for rule, name, balance in WAYS:
+        masks = parted(maps, scene, replace(look, rule=RULES[rule], balance=balance))
+        yield (rule, name, balance), SETTLE[name](masks, scene.image)[0] >= 0.5
 
 
 def shares(cast: Cast, scene: Scene, masks: Tensor) -> Iterator[float]:
@@ -90,10 +95,10 @@ def main() -> None:
         measure(base, ConceptDrivenEM(), seed, asked.photos, found)
     print(f"{asked.casts} casts from {asked.cast_seed}, {len(found.seconds)} photos, {asked.base}")
     print(f"E-step: {fmean(found.seconds):.2f} s a photo, {asked.threads} threads")
-    print(f"{'':10}" + "".join(f"{name:>8}" for name in SETTLE))
-    for rule in RULES:
-        means = (fmean(found.overlaps[rule, name]) for name in SETTLE)
-        print(f"{rule:10}" + "".join(f"{mean:8.3f}" for mean in means))
+    print(f"{'':10}{'alone':>8}{'balanced':>10}{'CRF':>8}{'balanced':>10}")
+    for rule, ways in groupby(WAYS, key=lambda way: way[0]):
+        bare, fair, settled, both = (fmean(found.overlaps[way]) for way in ways)
+        print(f"{rule:10}{bare:8.3f}{fair:10.3f}{settled:8.3f}{both:10.3f}")
 
 
 if __name__ == "__main__":

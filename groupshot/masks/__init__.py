@@ -4,7 +4,7 @@ Given by hand, found by a segmenter, read from attention, refined by a CRF, over
 loads a network of its own stays in its module: `segmenters`, `automatic`.
 """
 
-from groupshot.masks.attended import RULES, Rule, beliefs, chosen, heightened, refined
+from groupshot.masks.attended import RULES, Rule, balanced, beliefs, chosen, heightened, refined
 from groupshot.masks.parts import Namer, Part, Parted, anatomy, felzenszwalb, named, slic
 from groupshot.masks.segmenter import Candidate, Segmenter
 from groupshot.masks.sightings import Sighting, kept, restored, sightings
@@ -21,6 +21,7 @@ __all__ = [
     "Sighting",
     "Toybox",
     "anatomy",
+    "balanced",
     "beliefs",
     "chosen",
     "felzenszwalb",

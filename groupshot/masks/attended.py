@@ -16,10 +16,31 @@ Rule = Callable[[CrossMap], Masks]
 SHARE = 0.5
 """Where a map is relatively high, as a share of its maximum."""
 
+BALANCING = 50
+"""Rounds in which maps are balanced."""
+
 
 def heightened(maps: CrossMap) -> Masks:
     """Each map divided by its maximum, as Break-A-Scene's and Mix-of-Show's losses do it."""
     return maps / maps.amax((2, 3), keepdim=True).clamp(min=1e-12)
+
+
+def balanced(maps: CrossMap) -> Masks:
+    """As high as the highest map of `heightened` everywhere, but with equal shares for all maps.
+
+    A place is a thing's by its share of the attention there, as in a mixture whose components weigh
+    alike: each map is multiplied by what gives it as much of the picture as the others have
+    (Sinkhorn & Knopp 1967). A word that is looked for everywhere then takes nothing from others.
+    """
+    high = heightened(maps).clamp(min=1e-6)
+    peak = high.amax(1, keepdim=True)
+    weights = torch.ones_like(high[:, :, :1, :1])
+    for _ in range(BALANCING):
+        shares = weights * high / (weights * high).sum(1, keepdim=True)
+        totals = (peak * shares).sum((2, 3), keepdim=True)
+        weights = weights * totals.mean(1, keepdim=True) / totals
+    claims = weights * high
+    return peak * claims / claims.amax(1, keepdim=True)
 
 
 def relative(maps: CrossMap) -> Masks:

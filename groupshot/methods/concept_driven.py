@@ -93,8 +93,8 @@ class ConceptDrivenEM:
     )
     """What learns with the rows in the second phase; none leaves the phase out. The paper speaks of
     the tokens alone; Break-A-Scene has everything."""
-    attention: float = 0.01
-    """Weight of the cross-attention loss: Break-A-Scene's 0.01."""
+    attention: float = per_base(0.1, sd=0.01)
+    """Weight of the cross-attention loss: Break-A-Scene's on sd; on the toybox best of two."""
     resolutions: tuple[int, ...] = per_base((8, 16), sd=(16,), sd768=(24,), xl=(32,))
     """Sides of the attention maps that masks are made of and the loss looks at: on the toybox
     things show at 16, backgrounds at 8; on sd Break-A-Scene's, a quarter of a latent."""
@@ -103,9 +103,13 @@ class ConceptDrivenEM:
     shows nothing."""
     timesteps: int = 50
     """Random timesteps over which attention is averaged: the paper's 50."""
+    balance: bool = True
+    """Whether a photo's things get equal shares of its attention, or one may take all: ours."""
     rule: Literal["soft", "relative", "otsu", "li", "argmax"] = "soft"
     """How maps are made masks; the paper says only "binarized". soft leaves it to the CRF, and was
     the best at the start on the toybox: `python -m groupshot.benchmarks.em_start`."""
+    leftover: bool = True
+    """Whether a photo's only background is what its things leave, or attended: our choice."""
     crf: bool = True
     """Whether a dense CRF settles all masks of a photo together, as in the paper."""
     refresh: int = 50
@@ -255,7 +259,9 @@ class ConceptDrivenEM:
             timesteps=self.timesteps,
             resolutions=self.resolutions,
             places=self.places,
+            balance=self.balance,
             rule=RULES[self.rule],
+            leftover=self.leftover,
             settle=refined if self.crf else enlarged,
         )
 

@@ -14,7 +14,6 @@ of the classes are learned beside the composites, as in DreamBooth.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -29,6 +28,7 @@ from groupshot.losses import FORMULAS, masked_by_area, prior
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.segmenters import segmenter
 from groupshot.presets import per_base
+from groupshot.retention import retention
 from groupshot.samples import (
     Batch,
     Rules,
@@ -41,7 +41,7 @@ from groupshot.samples import (
     shots,
     union,
 )
-from groupshot.samples.captions import known
+from groupshot.samples.captions import known, templated
 from groupshot.samples.fusion import Fusion, Mixture, either, photo_draw, subjects
 from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.strangers import Stranger, asked, found, strangers
@@ -128,6 +128,8 @@ class FaR:
     """How many of them a step: as in our other methods."""
     prior_weight: float = 1.0
     """Weight of their loss: DreamBooth's λ is 1."""
+    retention: float = per_base(1000.0, sd=0.0)
+    """Weight of keys and values staying what they were for the classes' words: ours."""
     least: float = 0.9
     """The smallest part of a photo that is shown, as a share of its shorter side: ours."""
 
@@ -144,13 +146,16 @@ class FaR:
             own = self.drawn(base, cast, keep)
         rows = tokens(base, nouns(cast), self.vectors, keep.seeded("tokens"))
         modules = LEARNING[self.learns](self, base, keep.seeded("modules"))
+        classes = templated(base.card.templates, sorted({*nouns(cast).values()}))
+        stay = retention(base, modules, classes, self.retention)
+        loss = self.refined if self.localized else self.plain
         instances = composed(base, draw, cast.names, self.batch)
         preserved = prior_batches(base, own, self.prior_batch)
         yield Stage(
             name="joint",
             train={rows: self.token_rate, **modules},
             samples=lambda step, g: (instances(step, g), preserved(step, g)),
-            loss=partial(self.refined if self.localized else self.plain, base),
+            loss=lambda pair, g: loss(base, pair, g) | stay(),
             steps=self.steps,
             schedule=SCHEDULES[self.schedule],
         )

@@ -1,6 +1,6 @@
 """Captions: what is said about the pictures that are learned from."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from groupshot.cast import Cast
 from groupshot.errors import UserError
@@ -30,6 +30,11 @@ def part_of(name: str, part: str) -> str:
 def with_article(noun: str) -> str:
     """ "a cat", "an owl"."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def templated(templates: Sequence[str], nouns: Iterable[str]) -> list[str]:
+    """Every class in every template, with an article."""
+    return [template.format(with_article(noun)) for noun in nouns for template in templates]
 
 
 def prefixed(prefix: str, text: str) -> str:

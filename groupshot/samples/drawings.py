@@ -9,18 +9,14 @@ from tqdm import tqdm
 from groupshot.base import Base
 from groupshot.keep import Kept
 from groupshot.samples.batch import TOGETHER, Batch, Samples, drawn, unmasked
-from groupshot.samples.captions import with_article
+from groupshot.samples.captions import templated, with_article
 from groupshot.shapes import Latent
 
 
 def priors(base: Base, nouns: set[str], count: int, generator: Generator) -> Kept:
     """`count` latents of each class, drawn by the base itself: {noun: latents}."""
     return {
-        noun: own(
-            base,
-            [t.format(with_article(noun)) for t in (base.card.templates * count)[:count]],
-            generator,
-        )
+        noun: own(base, templated((base.card.templates * count)[:count], [noun]), generator)
         for noun in sorted(nouns)
     }
 

@@ -61,14 +61,14 @@ def largest(reading: Reading) -> Looks | None:
     return known[-1].attributes if known else None
 
 
-def class_pictures(base: Base, judge: Judge, noun: str, n: int) -> Read:
+def class_pictures(base: Base, judge: Judge, noun: str, n: int, seed: int = 0) -> Read:
     """What the base, as it stands, draws when it is asked for a class: n pictures, read."""
     templates = base.card.templates
     read: Read = []
     for i, template in enumerate(templates):
         count = len(range(i, n, len(templates)))
         prompt = template.format(with_article(noun))
-        pictures = tqdm(drawn(base, prompt, n=count), prompt, count, unit="picture")
+        pictures = tqdm(drawn(base, prompt, n=count, seed=seed), prompt, count, unit="picture")
         read += [largest(reading) for reading in judge.read(list(pictures))]
     return read
 
@@ -86,10 +86,10 @@ class Shelf:
     pictures: int
     """How many are drawn in all, shared by the classes of a cast."""
 
-    def drawn(self, base: Base, judge: Judge, nouns: Collection[str]) -> Read:
-        """Pictures of these classes by the base as it stands."""
+    def drawn(self, base: Base, judge: Judge, nouns: Collection[str], seed: int = 0) -> Read:
+        """Pictures of these classes by the base as it stands; with another seed, of other noise."""
         each = self.each(nouns)
-        return [r for noun in sorted(nouns) for r in class_pictures(base, judge, noun, each)]
+        return [r for noun in sorted(nouns) for r in class_pictures(base, judge, noun, each, seed)]
 
     def read(self, base: Base, judge: Judge, nouns: Collection[str]) -> Read:
         """The same by a base without anything attached, from the second time on from its files."""
