@@ -26,7 +26,7 @@ FIELDS = ("steps", "batch", "crops", "priors", "resolutions", "timesteps", "refr
 
 def quick(**more) -> ConceptDrivenEM:
     few: dict[str, Any] = {name: QUICK[name] for name in FIELDS}
-    fields: dict[str, Any] = {"weights": "none"} | few | more
+    fields: dict[str, Any] = few | more
     return ConceptDrivenEM(**fields)
 
 

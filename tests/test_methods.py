@@ -35,6 +35,7 @@ QUICK = {
     "collages": 6,
     "contrast_batch": 4,
     "segmenter": "middle",
+    "weights": "everything",
 }
 """Fields for a smoke test, as far as a method has them."""
 

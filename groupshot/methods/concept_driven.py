@@ -69,8 +69,8 @@ class ConceptDrivenEM:
 
     name: ClassVar[str] = "concept-driven"
 
-    steps: int = per_base(200, sd=400)
-    """Steps of each of the two phases: our choice, as Break-A-Scene's here."""
+    steps: int = per_base(800, sd=400)
+    """Steps of each phase: Break-A-Scene's on sd."""
     batch: int = per_base(4, sd=1)
     """Photos a step: our choice; Break-A-Scene's on sd."""
     vectors: int = 1
@@ -89,10 +89,10 @@ class ConceptDrivenEM:
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
     weights: Literal["none", "keys-values", "lora", "everything"] = per_base(
-        "everything", xl="lora"
+        "none", sd="everything", xl="lora"
     )
     """What learns with the rows in the second phase; none leaves the phase out. The paper speaks of
-    the tokens alone; Break-A-Scene has everything."""
+    the tokens alone, which is best on the toybox; Break-A-Scene has everything."""
     attention: float = per_base(0.1, sd=0.01)
     """Weight of the cross-attention loss: Break-A-Scene's on sd; on the toybox best of two."""
     resolutions: tuple[int, ...] = per_base((8, 16), sd=(16,), sd768=(24,), xl=(32,))
