@@ -74,6 +74,7 @@ def parser() -> Parser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     demo = _command(commands, "demo", "two look-alikes, learned and drawn together")
+    demo.add_argument("--method", metavar="NAME", default="dreambooth", help="(dreambooth)")
     _writes(demo, "demo")
     _sets(demo)
 

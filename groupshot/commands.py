@@ -29,7 +29,7 @@ from groupshot.fields import overrides
 from groupshot.folders import check_free, check_writable, filled
 from groupshot.masks import sightings
 from groupshot.masks.segmenters import segmenter
-from groupshot.methods import METHODS, DreamBooth
+from groupshot.methods import METHODS
 from groupshot.overlays import SHEET, document, line, overlaid
 from groupshot.pictures import drawn
 from groupshot.presets import fitted
@@ -110,8 +110,9 @@ def export(options: Namespace) -> int:
 
 def demo(options: Namespace) -> int:
     """Learn two look-alikes, draw them together, and say how well that went."""
-    method = DreamBooth(**overrides(DreamBooth, options.set))
-    scores = demonstrated(method, options.out)
+    check_method(options.method)
+    method = METHODS[options.method]
+    scores = demonstrated(method(**overrides(method, options.set)), options.out)
     people = [f"{name.replace('_', ' '):>10}  {value:.2f}" for name, value in scores.items()]
     document = {"sheet": str(options.out / "sheet.png"), "scores": scores}
     show(options, document, [*people, f"look at {options.out / 'sheet.png'}"])

@@ -14,7 +14,8 @@ from groupshot.demo import PARTS, check_ours, examples
 from groupshot.errors import UserError
 from groupshot.export import FORMATS
 from groupshot.fields import fields_of
-from groupshot.methods import METHODS
+from groupshot.methods import METHODS, DreamBooth, FaR
+from groupshot.stage import Method
 from groupshot.toybox.reader import Reader
 from groupshot.toybox.reader.network import Network
 
@@ -267,6 +268,16 @@ def test_demo_twice(groupshot, tmp_path, monkeypatch, base_folder):
         assert set(scores) == {"present", "identity", "mixed", "all_right"}
         assert json.loads(out)["scores"] == scores
         assert {each.name for each in (tmp_path / "demo").iterdir()} == set(PARTS)
+
+
+def test_demo_by_another_method(groupshot, mistaken, tmp_path, monkeypatch):
+    asked: list[Method] = []
+    scores = {"present": 1.0}
+    monkeypatch.setattr("groupshot.commands.demonstrated", lambda m, out: asked.append(m) or scores)
+    groupshot("demo", "--out", tmp_path)
+    groupshot("demo", "--method", "far", "--set", "steps=7", "--out", tmp_path)
+    assert asked == [DreamBooth(), FaR(steps=7)]
+    assert "no method 'fat'" in mistaken("demo", "--method", "fat", "--out", tmp_path)
 
 
 def test_demo_without_the_built_in_base(mistaken, tmp_path, monkeypatch):
