@@ -110,9 +110,7 @@ def export(options: Namespace) -> int:
 
 def demo(options: Namespace) -> int:
     """Learn two look-alikes, draw them together, and say how well that went."""
-    check_method(options.method)
-    method = METHODS[options.method]
-    scores = demonstrated(method(**overrides(method, options.set)), options.out)
+    scores = demonstrated(chosen(options.method, options.set), options.out)
     people = [f"{name.replace('_', ' '):>10}  {value:.2f}" for name, value in scores.items()]
     document = {"sheet": str(options.out / "sheet.png"), "scores": scores}
     show(options, document, [*people, f"look at {options.out / 'sheet.png'}"])

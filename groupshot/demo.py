@@ -1,6 +1,6 @@
 """The demo: two look-alikes, learned from their photos and drawn together on the built-in base."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -46,13 +46,13 @@ Pictures = dict[str, list[Image.Image]]
 """What was drawn, by prompt."""
 
 
-def demonstrated(method: Method, out: Path) -> dict[str, float]:
+def demonstrated(method: Callable[[Base], Method], out: Path) -> dict[str, float]:
     """Fill `out` with run, sheet.png and scores.json, in place of an earlier demo's; the scores."""
     check_writable(out)
     check_ours(out)
     cast, base, judge = Cast.load(examples() / "two-cats"), Base.load("toybox"), Reader.load()
     with filled(out) as folder:
-        run = Run(cast, method=method, base=base, out=folder / "run")
+        run = Run(cast, method=method(base), base=base, out=folder / "run")
         for _ in watched(run):
             pass
         concepts = [f"<{name}>" for name in cast.names]

@@ -1,12 +1,14 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import save_huge_png, save_picture
 from safetensors import SafetensorError
 
+from groupshot.base import Base
 from groupshot.base.known import KNOWN
 from groupshot.cli import main
 from groupshot.commands import COMMANDS
@@ -272,8 +274,13 @@ def test_demo_twice(groupshot, tmp_path, monkeypatch, base_folder):
 
 def test_demo_by_another_method(groupshot, mistaken, tmp_path, monkeypatch):
     asked: list[Method] = []
-    scores = {"present": 1.0}
-    monkeypatch.setattr("groupshot.commands.demonstrated", lambda m, out: asked.append(m) or scores)
+    toybox = Base.load("toybox")
+
+    def demonstrated(method: Callable[[Base], Method], out: Path) -> dict[str, float]:
+        asked.append(method(toybox))
+        return {"present": 1.0}
+
+    monkeypatch.setattr("groupshot.commands.demonstrated", demonstrated)
     groupshot("demo", "--out", tmp_path)
     groupshot("demo", "--method", "far", "--set", "steps=7", "--out", tmp_path)
     assert asked == [DreamBooth(), FaR(steps=7)]

@@ -146,8 +146,8 @@ class FaR:
             own = self.drawn(base, cast, keep)
         rows = tokens(base, nouns(cast), self.vectors, keep.seeded("tokens"))
         modules = LEARNING[self.learns](self, base, keep.seeded("modules"))
-        classes = templated(base.card.templates, sorted({*nouns(cast).values()}))
-        stay = retention(base, modules, classes, self.retention)
+        captions = templated(base.card.templates, sorted({*nouns(cast).values()}))
+        stay = retention(base, modules, captions, self.retention)
         loss = self.refined if self.localized else self.plain
         instances = composed(base, draw, cast.names, self.batch)
         preserved = prior_batches(base, own, self.prior_batch)
