@@ -33,8 +33,8 @@ Way = tuple[str, str, bool]
 
 SETTLE: Mapping[str, Callable[[Masks, Image], FullMasks]] = {"alone": enlarged, "CRF": refined}
 
-
 WAYS: Sequence[Way] = [*product(RULES, SETTLE, (False, True))]
+"""All of them, those of a rule side by side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
