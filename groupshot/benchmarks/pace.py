@@ -34,6 +34,7 @@ from groupshot.presets import fitted
 from groupshot.run import Run
 from groupshot.toybox.casts import save, save_hand_masks
 from groupshot.toybox.troupes import trio
+from groupshot.weights import ATTENTION
 
 WARM = 2
 """Steps of each stage that are not counted: the first holds all that is prepared."""
@@ -113,13 +114,13 @@ class Row:
         return (
             f"{self.base:10}{self.method:18}{self.stage:12}{self.step:9.3f}s"
             f"{self.step / self.plain:8.3f}{self.step / self.words:8.3f}"
-            f"{self.prepared:9d}{self.peak:7d}{self.plain_peak:7d}"
+            f"{self.prepared:10d}{self.peak:7d}{self.plain_peak:7d}"
         )
 
 
 HEADING = (
     f"{'base':10}{'method':18}{'stage':12}{'a step':>10}{'x plain':>8}{'x words':>8}"
-    f"{'MiB first':>9}{'after':>7}{'plain':>7}"
+    f"{'MiB first':>10}{'after':>7}{'plain':>7}"
 )
 
 SIDES = ("ours", "plain", "words")
@@ -134,7 +135,8 @@ def side(asked: Asked, who: str) -> Timed:
         cast = cast_of(asked.cast, asked.out / "cast", base.size)
         made = METHODS[asked.method](**method)
         return ours(Run(cast, base=base, method=made, out=asked.out / "run"))
-    return theirs(base, begun(base, method.get("rank", 16), method["batch"], who == "words"))
+    rank, modules = method.get("rank", 16), method.get("modules", ATTENTION)
+    return theirs(base, begun(base, rank, modules, method["batch"], who == "words"))
 
 
 def ours(run: Run) -> Timed:

@@ -1,11 +1,12 @@
 """A LoRA as diffusers' own example scripts learn it: what our steps are measured against.
 
-Each step encodes its pictures and its prompts, and moves the LoRA of the U-Net's attention; with
+Each step encodes its pictures and its prompts, and moves the LoRA of the U-Net; with
 words (textual inversion's script, and the advanced ones), also the whole embedding table, of which
 every row but the new ones is put back. Precision as accelerate has it: frozen weights as they lie
 in memory, autocast, what learns in full. No prior preservation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +19,6 @@ from torch.optim import AdamW, Optimizer
 
 from groupshot.base import Base
 from groupshot.shapes import Latent
-from groupshot.weights import ATTENTION
 
 CAPTION = "a photo of a cat"
 NEW = 2
@@ -69,11 +69,11 @@ class Plain:
             table.weight[:-NEW] = before[:-NEW]
 
 
-def begun(base: Base, rank: int, batch: int, words: bool) -> Plain:
+def begun(base: Base, rank: int, modules: Sequence[str], batch: int, words: bool) -> Plain:
     """A training on a base that nobody else uses: it is not given back."""
     unet: Any = base.unet
     config = LoraConfig(
-        r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(ATTENTION)
+        r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(modules)
     )
     unet.add_adapter(config)
     learning: list[Tensor] = [weight for weight in unet.parameters() if weight.requires_grad]
