@@ -7,7 +7,11 @@ from torch import Tensor
 
 from groupshot.base import Base
 from groupshot.losses import moved
+from groupshot.shapes import Latent, Text, Times
 from groupshot.weights import KEYS_VALUES, Part
+
+Guess = Callable[[Latent, Times, Text], Latent]
+"""What a denoiser says of noisy latents at some times, told some texts."""
 
 Term = Callable[[], dict[str, Tensor]]
 """A term of a loss by its name, as things stand; or nothing."""
@@ -40,3 +44,28 @@ def retention(base: Base, parts: Iterable[Part], prompts: Sequence[str], weight:
         return {"retention": weight * torch.stack([moved(*each, moment) for each in pairs]).mean()}
 
     return term
+
+
+def teacher(base: Base, parts: Iterable[Part]) -> Guess:
+    """The denoiser as it is now, whatever `parts` learn later: for each guess they are put back.
+
+    What it says can be learned in the place of noise (Learning without Forgetting, arXiv
+    1606.09282): that is the mean of all that noise could have been, so there is less to average.
+    """
+    learned = [tensor for part in parts for tensor in part.tensors.values()]
+    before = [tensor.detach().clone() for tensor in learned]
+
+    @torch.no_grad()
+    def guess(noisy: Latent, times: Times, text: Text) -> Latent:
+        after = [tensor.data for tensor in learned]
+        hold(before)
+        try:
+            return base.predicted(noisy, times, text)
+        finally:
+            hold(after)
+
+    def hold(values: Iterable[Tensor]) -> None:
+        for tensor, value in zip(learned, values, strict=True):
+            tensor.data = value
+
+    return guess

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from PIL.Image import Image as Picture
 
-from groupshot.base import Base
+from groupshot.base import Base, faster
 from groupshot.cast import Cast
 from groupshot.errors import UserError
 from groupshot.files import is_draft, load_json
@@ -46,7 +46,7 @@ def record(cast: Cast, base: Base, method: str, fields: Record, seed: int) -> Re
         "seed": seed,
         "cast": described(cast),
         "threads": torch.get_num_threads(),
-        "precision": base.precision or base.faster(),
+        "precision": base.precision or faster(base),
         "weights": base.stored,
         "optimiser": base.optimiser,
         "device": base.device.type,

@@ -12,7 +12,7 @@ from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultist
 from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
 from diffusers.schedulers.scheduling_pndm import PNDMScheduler
 
-from groupshot.base import Base
+from groupshot.base import Base, faster
 from groupshot.basefolder import Card
 from groupshot.errors import UserError
 from groupshot.weights import ATTENTION, lora, tokens
@@ -266,7 +266,7 @@ def test_a_card_says_how_to_sample(base, broken):
 
 
 def test_the_faster_precision_is_one_of_two_and_changes_nothing(base):
-    assert base.faster() in ("fp32", "bf16")
+    assert faster(base) in ("fp32", "bf16")
     assert base.precision == "fp32"
 
 
@@ -279,4 +279,4 @@ def test_a_pass_that_was_held_up_does_not_decide_what_is_faster(base, monkeypatc
         return noisy
 
     monkeypatch.setattr(base, "predicted", predicted)
-    assert base.faster() == "bf16"
+    assert faster(base) == "bf16"

@@ -11,6 +11,7 @@ from groupshot.errors import UserError
 from groupshot.keep import Keep
 from groupshot.losses import FORMULAS
 from groupshot.methods.far import FaR
+from groupshot.retention import teacher
 from groupshot.run import Run
 
 pytestmark = pytest.mark.usefixtures("middle")
@@ -54,7 +55,9 @@ def test_composites_come_in_their_share(planned):
     assert any("<luna>" in text and "<rex>" in text for text in captions)
 
 
-@pytest.mark.parametrize("fields", [{"retention": 0.0}, {"learns": "lora"}])
+@pytest.mark.parametrize(
+    "fields", [{"retention": 0.0, "learns": "keys-values"}, {"learns": "lora"}]
+)
 def test_only_keys_and_values_are_held_and_only_if_asked(planned, fields):
     stage = planned(**fields)
     losses = stage.loss(stage.samples(0, seeded()), seeded())
@@ -62,7 +65,7 @@ def test_only_keys_and_values_are_held_and_only_if_asked(planned, fields):
 
 
 def test_without_localized_attention_is_left_alone(planned, base):
-    stage = planned(localized=False)
+    stage = planned(localized=False, learns="keys-values")
     losses = stage.loss(stage.samples(0, seeded()), seeded())
     assert losses.keys() == {"denoising", "prior", "retention"}
 
@@ -70,16 +73,37 @@ def test_without_localized_attention_is_left_alone(planned, base):
 def test_localized_adds_what_the_formulas_say_and_changes_nothing_else(planned, base):
     stage = planned(attention=0.5)
     pair = stage.samples(0, seeded())
-    method = small(attention=0.5, formula=("relative", "outside"))
-    plain, refined = (each(base, pair, seeded()) for each in (method.plain, method.refined))
+    before = teacher(base, stage.train)
+
+    def losses(**fields):
+        return small(**fields).loss(base, before, pair, seeded())
+
+    plain = losses(localized=False)
+    refined = losses(attention=0.5, formula=("relative", "outside"))
     assert {name: refined[name] for name in plain} == plain
-    single = {
-        name: small(attention=1.0, formula=(name,)).refined(base, pair, seeded())["attention"]
-        for name in FORMULAS
-    }
+    single = {name: losses(attention=1.0, formula=(name,))["attention"] for name in FORMULAS}
     expected = 0.5 * (single["relative"] + single["outside"])
     torch.testing.assert_close(refined["attention"], expected)
     assert len({round(value.item(), 6) for value in single.values()}) == len(FORMULAS)
+
+
+@pytest.mark.parametrize("learns", ["keys-values", "lora"])
+def test_classes_are_learned_as_the_untouched_base_guesses_them(planned, learns):
+    def preserved(stage):
+        return stage.loss(stage.samples(0, seeded()), seeded())["prior"].item()
+
+    stage = planned(distilled=True, learns=learns)
+    assert preserved(stage) == pytest.approx(0, abs=1e-9)
+    _, modules = stage.train
+    with torch.no_grad():
+        for tensor in modules.tensors.values():
+            tensor += torch.randn(tensor.shape, generator=seeded())
+    assert preserved(stage) > 1e-3, "what was learned since is not what they are held to"
+
+
+def test_classes_can_be_learned_as_they_are(planned):
+    stage = planned(distilled=False)
+    assert stage.loss(stage.samples(0, seeded()), seeded())["prior"] > 0.1
 
 
 def test_each_word_learns_to_look_at_its_own(planned, base):
@@ -115,9 +139,13 @@ def test_the_rest_of_a_picture_counts_as_much_as_is_said(planned, base):
     torch.testing.assert_close(other[0], (guess[:2] - target[:2]).square().mean())
 
 
-def test_a_lora_can_learn_instead(planned):
-    rates = {part.name: rate for part, rate in planned(learns="lora").train.items()}
-    assert rates == {"tokens": FaR().token_rate, "lora": FaR().lora_rate}
+def test_keys_and_values_can_learn_in_place_of_a_lora(planned):
+    def rates(**fields):
+        return {part.name: rate for part, rate in planned(**fields).train.items()}
+
+    assert rates() == {"tokens": FaR().token_rate, "lora": FaR().lora_rate}
+    other = {"tokens": FaR().token_rate, "keys-values": FaR().weight_rate}
+    assert rates(learns="keys-values") == other
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from groupshot.retention import retention
+from groupshot.retention import retention, teacher
 from groupshot.weights import ATTENTION, Part, keys_values, lora
 
 WORDS = ["a photo of a cat"]
@@ -58,3 +58,31 @@ def test_where_no_keys_and_values_learn_there_is_nothing_to_hold(base, part):
     assert retention(base, [part], WORDS, 0.0)() == {}
     other = lora(base, 2, ATTENTION, torch.Generator())
     assert retention(base, [other], WORDS, 1.0)() == {}
+
+
+@pytest.fixture
+def asked(base):
+    times = torch.tensor([10, 500])
+    return torch.randn(2, *base.shape), times, base.text(WORDS * 2)
+
+
+def test_a_teacher_guesses_as_before_and_puts_back_what_was_learned(base, part, asked):
+    before = teacher(base, [part])
+    with torch.no_grad():
+        first = base.predicted(*asked)
+        turned(part)
+        later = base.predicted(*asked)
+        assert not torch.equal(first, later)
+        assert torch.equal(before(*asked), first)
+        assert torch.equal(base.predicted(*asked), later)
+
+
+def test_what_was_learned_is_put_back_after_an_accident_too(base, part, asked, monkeypatch):
+    before = teacher(base, [part])
+    turned(part)
+    learned = [tensor.clone() for tensor in part.tensors.values()]
+    monkeypatch.setattr(base, "predicted", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        before(*asked)
+    for tensor, own in zip(part.tensors.values(), learned, strict=True):
+        assert torch.equal(tensor, own)

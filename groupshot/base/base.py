@@ -1,9 +1,7 @@
 """A latent diffusion model that is borrowed."""
 
-import timeit
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import partial
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -241,27 +239,16 @@ class Base:
         self, latents: Latent, text: Text, generator: torch.Generator
     ) -> tuple[Latent, Latent]:
         """The denoiser's guess at random times and with random noise, and the target for it."""
+        noisy, times, target = self.noised(latents, generator)
+        return self.predicted(noisy, times, text), target
+
+    def noised(self, latents: Latent, generator: torch.Generator) -> tuple[Latent, Times, Latent]:
+        """Latents at random times with random noise, the times, and the target there."""
         steps: int = self.schedule.config.num_train_timesteps
         times = torch.randint(steps, (len(latents),), generator=generator).to(self.device)
         noise = torch.randn(latents.shape, generator=generator).to(self.device)
         noisy = self.schedule.add_noise(latents, noise, times)
-        return self.predicted(noisy, times, text), self.target(latents, noise, times)
-
-    @torch.no_grad()
-    def faster(self) -> str:
-        """ "bf16" where the denoiser is clearly faster in it on this machine, else "fp32"."""
-        noisy = torch.zeros(4, *self.shape, device=self.device)
-        times, text = torch.zeros(4, dtype=torch.long, device=self.device), self.text([""] * 4)
-
-        def passed(precision: str) -> None:
-            with self.computing(precision):
-                self.predicted(noisy, times, text).sum().item()
-
-        taken = {  # at best, since others may be at work here too
-            precision: min(timeit.repeat(partial(passed, precision), number=1))
-            for precision in ("bf16", "fp32")
-        }
-        return "bf16" if taken["bf16"] < 0.8 * taken["fp32"] else "fp32"
+        return noisy, times, self.target(latents, noise, times)
 
     # drawing
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from groupshot.base import Base, quiet
+from groupshot.base import Base, faster, quiet
 from groupshot.bench import results
 from groupshot.bench.cells import Cell, Line, Terms
 from groupshot.bench.contenders import WORDS, WORLD
@@ -47,10 +47,10 @@ class Cost:
     peak_mb: float
 
 
-def faster(base: str) -> str:
+def faster_of(source: str) -> str:
     """The precision in which a base computes faster on this machine."""
     quiet()
-    return Base.load(base).faster()
+    return faster(Base.load(source))
 
 
 def finished(cell: Cell, terms: Terms, out: Path, jobs: int = 1) -> Line:

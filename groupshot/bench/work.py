@@ -109,7 +109,7 @@ def finished(cells: Iterable[Cell], terms: Terms, out: Path) -> dict[Path, Line]
 def settled(terms: Terms, written: Iterable[Line]) -> Terms:
     """The terms, with the precision that cells on them were made with, or that is faster here."""
     known = [line["precision"] for line in written if same(terms.line, line)]
-    return replace(terms, precision=known[0] if known else apart(rows.faster, terms.base))
+    return replace(terms, precision=known[0] if known else apart(rows.faster_of, terms.base))
 
 
 def swept(folder: Path) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from groupshot.attention import positions, recorded
-from groupshot.base import Base, quiet
+from groupshot.base import Base, faster, quiet
 from groupshot.losses import denoising, localised
 from groupshot.shapes import CrossMap, Latent, Positions, Scalar
 from groupshot.weights import ATTENTION, lora, tokens
@@ -191,7 +191,7 @@ def main() -> None:
     asked = parser.parse_args()
     quiet()
     base = Base.load(asked.base)
-    base.precision = base.faster()
+    base.precision = faster(base)
     found = costs(base, asked.resolution, asked.rounds)
     print(
         f"{asked.base}, maps at {asked.resolution}, batch {len(PROMPTS)}, {base.precision}, "

@@ -17,7 +17,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from groupshot.base import Base, quiet
+from groupshot.base import Base, faster, quiet
 from groupshot.bench.suites import SUITES, cast_in
 from groupshot.cast import Cast
 from groupshot.estep import Look, Scene, averaged, enlarged, parted, scenes, sided
@@ -90,7 +90,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     quiet()
     base, found = Base.load(asked.base), Found()
-    base.precision = base.faster()
+    base.precision = faster(base)
     for seed in range(asked.cast_seed, asked.cast_seed + asked.casts):
         measure(base, ConceptDrivenEM(), seed, asked.photos, found)
     print(f"{asked.casts} casts from {asked.cast_seed}, {len(found.seconds)} photos, {asked.base}")

@@ -28,7 +28,7 @@ from groupshot.losses import FORMULAS, masked_by_area, prior
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.segmenters import segmenter
 from groupshot.presets import per_base
-from groupshot.retention import retention
+from groupshot.retention import Guess, retention, teacher
 from groupshot.samples import (
     Batch,
     Rules,
@@ -45,7 +45,7 @@ from groupshot.samples.captions import known, templated
 from groupshot.samples.fusion import Fusion, Mixture, either, photo_draw, subjects
 from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.strangers import Stranger, asked, found, strangers
-from groupshot.shapes import Latent, Text
+from groupshot.shapes import Latent
 from groupshot.stage import SCHEDULES, Schedule, Stage
 from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, Part, keys_values, lora, tokens
 
@@ -66,28 +66,29 @@ class FaR:
     """Concept Fusion; without it the photos themselves are all that is learned from."""
     localized: bool = True
     """Localized Refinement; without it nothing is asked of attention."""
-    steps: int = per_base(400, sd=1000, xl=2010)
+    steps: int = per_base(600, sd=1000, xl=2010)
     """Steps of gradient descent: ours, for want of the paper's; on sd as many as DreamBooth's."""
     batch: int = per_base(4, sd=2, xl=1)
     """Composites and photos a step: as in our other methods."""
     vectors: int = per_base(ROWS, sd=2)
     """Rows of the embedding table for each concept; on sd Custom Diffusion's word and its noun."""
-    learns: Literal["keys-values", "lora"] = per_base("keys-values", xl="lora")
-    """What learns beside the rows; the paper says "specific modules". Custom Diffusion's."""
+    learns: Literal["keys-values", "lora"] = per_base("lora", sd="keys-values", xl="lora")
+    """What learns beside the rows; the paper says "specific modules". On sd Custom Diffusion's; on
+    the toybox those alone learned no new shapes."""
     token_rate: float = per_base(5e-3, sd=5e-4)
     """Learning rate of the rows: Textual Inversion's 0.005; on sd Break-A-Scene's."""
     weight_rate: float = per_base(2e-5, xl=1e-5)
     """Learning rate of the keys and values: as in our Custom Diffusion on sd."""
-    lora_rate: float = per_base(2e-4, sd=1e-4)
-    """Learning rate of the LoRA, where that learns: on sd as in our DreamBooth."""
+    lora_rate: float = per_base(5e-4, sd=1e-4)
+    """Learning rate of the LoRA: on sd as in our DreamBooth, on the toybox best of two."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
     modules: tuple[str, ...] = per_base(EVERYWHERE, sd=ATTENTION)
     """Endings of the names of the U-Net's layers that the LoRA changes: as in our DreamBooth."""
     schedule: Schedule = per_base("falling", sd="constant")
     """How the rates go: constant, or falling to a tenth; ours."""
-    composites: float = 0.5
-    """Share of composites, the rest are photos: ours; the closest relative, MuDI, takes 0.3."""
+    composites: float = per_base(0.8, sd=0.5)
+    """Share of composites, the rest are photos: ours, best of two; the relative MuDI has 0.3."""
     most: int = 3
     """The most concepts in a composite: ours; any number up to it is as likely."""
     smallest: float = per_base(0.55, sd=0.35)
@@ -128,6 +129,8 @@ class FaR:
     """How many of them a step: as in our other methods."""
     prior_weight: float = 1.0
     """Weight of their loss: DreamBooth's λ is 1."""
+    distilled: bool = per_base(True, sd=False)
+    """Whether those are learned as the untouched base guesses them, or as they are: ours."""
     retention: float = per_base(1000.0, sd=0.0)
     """Weight of keys and values staying what they were for the classes' words: ours."""
     least: float = 0.9
@@ -148,14 +151,14 @@ class FaR:
         modules = LEARNING[self.learns](self, base, keep.seeded("modules"))
         captions = templated(base.card.templates, sorted({*nouns(cast).values()}))
         stay = retention(base, modules, captions, self.retention)
-        loss = self.refined if self.localized else self.plain
+        before = teacher(base, modules)
         instances = composed(base, draw, cast.names, self.batch)
         preserved = prior_batches(base, own, self.prior_batch)
         yield Stage(
             name="joint",
             train={rows: self.token_rate, **modules},
             samples=lambda step, g: (instances(step, g), preserved(step, g)),
-            loss=lambda pair, g: loss(base, pair, g) | stay(),
+            loss=lambda pair, g: self.loss(base, before, pair, g) | stay(),
             steps=self.steps,
             schedule=SCHEDULES[self.schedule],
         )
@@ -251,22 +254,23 @@ class FaR:
             )
         return made
 
-    def plain(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:
-        """Composites, and the classes preserved, in one pass of the denoiser."""
-        latents, text, _ = told(base, pair)
-        return self.errors(pair, *base.guessed(latents, text, generator))
-
-    def refined(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:
-        """The same, and where each word looks."""
-        mine, _ = pair
-        latents, text, captions = told(base, pair)
+    def loss(
+        self, base: Base, before: Guess, pair: Pair, generator: Generator
+    ) -> dict[str, Tensor]:
+        """Composites, the classes preserved, and where each word looks, in one pass."""
+        mine, own = pair
+        n, captions = len(mine.latents), mine.captions + own.captions
+        text = base.text(captions)
+        noisy, times, target = base.noised(torch.cat([mine.latents, own.latents]), generator)
+        if self.distilled and len(own.latents):
+            target = torch.cat([target[:n], before(noisy[n:], times[n:], text[n:])])
+        if not self.localized:
+            return self.errors(pair, base.predicted(noisy, times, text), target)
         where = positions(base, captions, [f"<{name}>" for name in mine.names])
         with recorded(base, self.resolutions, PLACES) as record:
-            guess, target = base.guessed(latents, text, generator)
+            guess = base.predicted(noisy, times, text)
         looks = [
-            FORMULAS[formula](
-                record.maps(where, side)[: len(mine.latents)], pooled(mine.masks, side)
-            )
+            FORMULAS[formula](record.maps(where, side)[:n], pooled(mine.masks, side))
             for side in self.resolutions
             for formula in self.formula
         ]
@@ -282,13 +286,6 @@ class FaR:
             "denoising": masked_by_area(guess[:n], target[:n], region),
             "prior": prior(guess[n:], target[n:], self.prior_weight),
         }
-
-
-def told(base: Base, pair: Pair) -> tuple[Latent, Text, tuple[str, ...]]:
-    """Both halves of a batch as one: latents, prompts as the denoiser reads them, and prompts."""
-    mine, own = pair
-    captions = mine.captions + own.captions
-    return torch.cat([mine.latents, own.latents]), base.text(captions), captions
 
 
 LEARNING: Mapping[str, Callable[[FaR, Base, Generator], dict[Part, float]]] = {
