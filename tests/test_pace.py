@@ -10,6 +10,7 @@ from groupshot.base import Base
 from groupshot.benchmarks.pace import WARM, Asked, alone, measured, rows
 from groupshot.benchmarks.plain import NEW, begun
 from groupshot.methods import METHODS
+from groupshot.weights import ATTENTION
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_neither_side_has_priors_and_both_have_a_lora_where_there_can_be_one(bas
 def test_a_plain_step_moves_the_lora_and_with_words_the_newest_rows(base_folder, words, precision):
     base = Base.load(str(base_folder), device="cpu", precision=precision)
     before = copy.deepcopy(base.table.weight)
-    plain = begun(base, 2, 1, words)
+    plain = begun(base, 2, ATTENTION, 1, words)
     start = [weight.detach().clone() for weight in plain.learning]
     plain.step()
     plain.step()  # in the first the LoRA's B is zero, and its A does not move
