@@ -1,17 +1,18 @@
 """Retention: what the base makes of its own words stays, while it learns others."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from groupshot.base import Base
+from groupshot.keep import Kept
 from groupshot.losses import moved
-from groupshot.shapes import Latent, Text, Times
+from groupshot.samples import Batch, prior_batches
+from groupshot.samples.batch import TOGETHER
+from groupshot.shapes import Latent, Times
 from groupshot.weights import KEYS_VALUES, Part
-
-Guess = Callable[[Latent, Times, Text], Latent]
-"""What a denoiser says of noisy latents at some times, told some texts."""
 
 Term = Callable[[], dict[str, Tensor]]
 """A term of a loss by its name, as things stand; or nothing."""
@@ -46,26 +47,70 @@ def retention(base: Base, parts: Iterable[Part], prompts: Sequence[str], weight:
     return term
 
 
-def teacher(base: Base, parts: Iterable[Part]) -> Guess:
-    """The denoiser as it is now, whatever `parts` learn later: for each guess they are put back.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """Noisy latents, the text each is told, and what the denoiser should say of them."""
 
-    What it says can be learned in the place of noise (Learning without Forgetting, arXiv
-    1606.09282): that is the mean of all that noise could have been, so there is less to average.
+    noisy: Latent
+    times: Times
+    target: Latent
+    captions: tuple[str, ...]
+
+
+Lessons = Callable[[int, Generator], Lesson]
+"""Gives the lesson of a step; all its chance comes from that step's own generator."""
+
+
+def lessons(base: Base, own: Kept, size: int, recalled: int, generator: Generator) -> Lessons:
+    """The base's own pictures of classes, `size` a step, with new noise each time.
+
+    Or `recalled` of them with noise, each as the base guesses it now, whatever it learns later;
+    those come again and again. A guess is the mean of all that the noise could have been, so there
+    is less to average than in noise itself (Learning without Forgetting, arXiv 1606.09282).
     """
-    learned = [tensor for part in parts for tensor in part.tensors.values()]
-    before = [tensor.detach().clone() for tensor in learned]
+    if recalled and size and any(map(len, own.values())):
+        return again(guessed(base, own, recalled, generator), size)
+    fresh = prior_batches(base, own, size)
+    return lambda step, g: noised(base, fresh(step, g), g)
 
-    @torch.no_grad()
-    def guess(noisy: Latent, times: Times, text: Text) -> Latent:
-        after = [tensor.data for tensor in learned]
-        hold(before)
-        try:
-            return base.predicted(noisy, times, text)
-        finally:
-            hold(after)
 
-    def hold(values: Iterable[Tensor]) -> None:
-        for tensor, value in zip(learned, values, strict=True):
-            tensor.data = value
+def noised(base: Base, batch: Batch, generator: Generator) -> Lesson:
+    """Pictures as a denoiser usually learns them, with new noise."""
+    noisy, times, target = base.noised(batch.latents, generator)
+    return Lesson(noisy=noisy, times=times, target=target, captions=batch.captions)
 
-    return guess
+
+@torch.no_grad()
+def guessed(base: Base, own: Kept, count: int, generator: Generator) -> list[Lesson]:
+    """`count` pictures with noise, one to a lesson, and what the base says of them now."""
+    samples = prior_batches(base, own, 1)
+    asked = [noised(base, samples(step, generator), generator) for step in range(count)]
+    told: list[Lesson] = []
+    for i in range(0, count, TOGETHER):
+        some = joined(asked[i : i + TOGETHER])
+        guesses = base.predicted(some.noisy, some.times, base.text(some.captions))
+        told += [
+            replace(each, target=guess)
+            for each, guess in zip(asked[i : i + TOGETHER], guesses.split(1), strict=True)
+        ]
+    return told
+
+
+def again(known: Sequence[Lesson], size: int) -> Lessons:
+    """Any of some lessons, `size` a step."""
+
+    def lesson(step: int, generator: Generator) -> Lesson:
+        rows = torch.randint(len(known), (size,), generator=generator).tolist()
+        return joined([known[i] for i in rows])
+
+    return lesson
+
+
+def joined(some: Sequence[Lesson]) -> Lesson:
+    """Lessons as one."""
+    return Lesson(
+        noisy=torch.cat([each.noisy for each in some]),
+        times=torch.cat([each.times for each in some]),
+        target=torch.cat([each.target for each in some]),
+        captions=sum((each.captions for each in some), ()),
+    )

@@ -23,6 +23,7 @@ from groupshot.bench.figures import Figure, difference, figure
 from groupshot.bench.markdown import document, written
 from groupshot.bench.sections import sections
 from groupshot.bench.suites import cast_in, suites
+from groupshot.bench.work import TABLE, show
 from groupshot.cast import Cast
 from groupshot.cli import main
 from groupshot.errors import UserError
@@ -115,6 +116,18 @@ def test_a_line_counts_only_for_its_own_cell_on_the_same_terms():
         assert not is_of(line(mine), other, TERMS)
     assert not is_of(line(mine), mine, replace(TERMS, weights="def"))
     assert not is_of(line(mine), mine, replace(TERMS, amount=Amount()))
+
+
+def test_a_line_of_other_defaults_counts_no_more_and_leaves_the_tables(tmp_path):
+    now, stale = line(cell()), line(cell(cast=1))
+    stale["settings"] = {**stale["settings"], "steps": 3}
+    assert not is_of(stale, cell(cast=1), TERMS)
+    for each in (stale, now, line(cell(DB))):
+        results.append(tmp_path / results.FILE, each)
+    show(TERMS, tmp_path)
+    text = (tmp_path / TABLE).read_text()
+    assert "1 cast × 1 seed" in text
+    assert "dreambooth" in text
 
 
 # results.jsonl

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from groupshot.retention import retention, teacher
+from groupshot.retention import lessons, retention
 from groupshot.weights import ATTENTION, Part, keys_values, lora
 
 WORDS = ["a photo of a cat"]
@@ -61,28 +61,51 @@ def test_where_no_keys_and_values_learn_there_is_nothing_to_hold(base, part):
 
 
 @pytest.fixture
-def asked(base):
-    times = torch.tensor([10, 500])
-    return torch.randn(2, *base.shape), times, base.text(WORDS * 2)
+def own(base):
+    return {noun: torch.randn(2, *base.shape, generator=seeded()) for noun in ("cat", "dog")}
 
 
-def test_a_teacher_guesses_as_before_and_puts_back_what_was_learned(base, part, asked):
-    before = teacher(base, [part])
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def said(base, lesson):
     with torch.no_grad():
-        first = base.predicted(*asked)
-        turned(part)
-        later = base.predicted(*asked)
-        assert not torch.equal(first, later)
-        assert torch.equal(before(*asked), first)
-        assert torch.equal(base.predicted(*asked), later)
+        return base.predicted(lesson.noisy, lesson.times, base.text(lesson.captions))
 
 
-def test_what_was_learned_is_put_back_after_an_accident_too(base, part, asked, monkeypatch):
-    before = teacher(base, [part])
+def test_pictures_are_recalled_as_the_base_guessed_them_before_it_learned(base, part, own):
+    some = lessons(base, own, 3, 10, seeded())(0, seeded())
+    assert len(some.captions) == 3
+    torch.testing.assert_close(some.target, said(base, some))
     turned(part)
-    learned = [tensor.clone() for tensor in part.tensors.values()]
-    monkeypatch.setattr(base, "predicted", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        before(*asked)
-    for tensor, own in zip(part.tensors.values(), learned, strict=True):
-        assert torch.equal(tensor, own)
+    again = lessons(base, own, 3, 10, seeded())
+    assert not torch.allclose(some.target, said(base, some)), "the base has moved"
+    assert not torch.allclose(some.target, again(0, seeded()).target), "and would say otherwise"
+
+
+def test_so_many_are_recalled_and_come_again(base, own):
+    some = lessons(base, own, 4, 6, seeded())
+    seen = {tuple(x.flatten()[:3].tolist()) for i in range(20) for x in some(i, seeded(i)).noisy}
+    assert len(seen) == 6
+    for field in ("noisy", "target", "times"):
+        assert torch.equal(*(getattr(some(3, seeded(3)), field) for _ in range(2)))
+
+
+@pytest.mark.parametrize("recalled", [0, 4])
+def test_every_class_is_asked_for_by_its_own_word(base, own, recalled):
+    some = lessons(base, own, 2, recalled, seeded())
+    captions = {caption for i in range(20) for caption in some(i, seeded(i)).captions}
+    assert {noun for noun in own if any(noun in caption for caption in captions)} == own.keys()
+
+
+def test_pictures_as_they_are_get_new_noise_each_time(base, own):
+    some = lessons(base, own, 2, 0, seeded())
+    first, second = some(0, seeded(0)), some(0, seeded(1))
+    assert not torch.equal(first.noisy, second.noisy)
+    assert not torch.allclose(first.target, said(base, first))
+
+
+@pytest.mark.parametrize(("own", "size"), [({}, 2), ({"cat": torch.zeros(0)}, 2)])
+def test_where_there_is_nothing_to_recall_nothing_is_learned(base, own, size):
+    assert lessons(base, own, size, 8, seeded())(0, seeded()).captions == ()

@@ -201,9 +201,14 @@ class Base:
 
     @torch.no_grad()
     def encoded(self, images: Image) -> Latent:
-        """Pictures as latents: the mean, without the encoder's noise."""
+        """Pictures as latents: the mean, without the encoder's noise; never in fp16.
+
+        In bf16 where the denoiser is. In fp16 Stable Diffusion XL's encoder overflows.
+        """
         vae = self.pipe.vae
-        return vae.encode(images.to(self.device)).latent_dist.mode() * vae.config.scaling_factor
+        with lowered(self.device, "bf16" if self.precision == "bf16" else None):
+            mode = vae.encode(images.to(self.device)).latent_dist.mode()
+        return mode.float() * vae.config.scaling_factor
 
     @torch.no_grad()
     def decoded(self, latents: Latent) -> Image:

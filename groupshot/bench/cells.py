@@ -47,6 +47,7 @@ class Cell:
             "suite": self.suite,
             "method": self.contender.method,
             "fields": dict(self.contender.fields),
+            "settings": self.contender.settings,
             "cast": self.cast,
             "seed": self.seed,
             "concepts": self.concepts,

@@ -48,9 +48,14 @@ class Contender:
         return METHODS[self.method](**values)
 
     @property
+    def settings(self) -> Mapping[str, Any]:
+        """All of the method's fields, as JSON values: what its defaults were when it learned."""
+        return {} if self.ceiling else json.loads(json.dumps(asdict(self.built())))  # type: ignore[call-overload]
+
+    @property
     def hand_masks(self) -> bool:
         """Whether it is one that is given masks, even where a suite has none."""
-        return not self.ceiling and asdict(self.built()).get("hand_masks") is True  # type: ignore[call-overload]
+        return self.settings.get("hand_masks") is True
 
 
 CEILINGS = (Contender(method=WORLD), Contender(method=WORDS))

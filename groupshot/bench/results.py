@@ -17,10 +17,10 @@ KEYS = (
 """What checks from outside rely on."""
 BESIDE = (
     *("concepts", "variant", "pictures", "degrees", "asked"),
-    *("base", "amount", "precision", "all_seconds", "jobs"),
+    *("settings", "base", "amount", "precision", "all_seconds", "jobs"),
 )
-"""What stands behind: more about the cell, the scores apart, the terms, the time in all,
-and how many cells were made at once."""
+"""What stands behind: more about the cell, the scores apart, the method's fields, typed or not,
+the terms, the time in all, and how many cells were made at once."""
 
 
 def read(file: Path) -> list[Line]:

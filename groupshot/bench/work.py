@@ -70,9 +70,14 @@ def free(waiting: Iterable[Cell], at_work: Iterable[Cell]) -> Cell | None:
 
 
 def show(terms: Terms, out: Path) -> None:
-    """Write tables and page about all lines that can be compared with each other."""
+    """Write tables and page about all lines that can be compared with each other.
+
+    Of a row those with the fields of its last line: its method's defaults may have changed.
+    """
     like = [line for line in results.read(out / results.FILE) if same(terms.line, line)]
-    lines = list({cell_of(line).folder: line for line in like}.values())
+    last = {cell_of(line).folder.parent: line["settings"] for line in like}
+    now = [line for line in like if line["settings"] == last[cell_of(line).folder.parent]]
+    lines = list({cell_of(line).folder: line for line in now}.values())
     told = sections(lines)
     save_text(out / TABLE, document(told))
     save_text(out / PAGE, page(told, lines, out))

@@ -28,14 +28,13 @@ from groupshot.losses import FORMULAS, masked_by_area, prior
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.segmenters import segmenter
 from groupshot.presets import per_base
-from groupshot.retention import Guess, retention, teacher
+from groupshot.retention import Lesson, joined, lessons, noised, retention
 from groupshot.samples import (
     Batch,
     Rules,
     composed,
     nouns,
     pooled,
-    prior_batches,
     priors,
     scenes,
     shots,
@@ -49,7 +48,7 @@ from groupshot.shapes import Latent
 from groupshot.stage import SCHEDULES, Schedule, Stage
 from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, Part, keys_values, lora, tokens
 
-Pair = tuple[Batch, Batch]
+Pair = tuple[Batch, Lesson]
 """Composites and photos with masks, and the base's own pictures of their classes."""
 
 PLACES = ("down", "up")
@@ -129,8 +128,9 @@ class FaR:
     """How many of them a step: as in our other methods."""
     prior_weight: float = 1.0
     """Weight of their loss: DreamBooth's λ is 1."""
-    distilled: bool = per_base(True, sd=False)
-    """Whether those are learned as the untouched base guesses them, or as they are: ours."""
+    recalled: int = per_base(512, sd=0)
+    """How many of them, each with some noise, are learned as the untouched base guesses them; 0 for
+    learning them as they are: ours."""
     retention: float = per_base(1000.0, sd=0.0)
     """Weight of keys and values staying what they were for the classes' words: ours."""
     least: float = 0.9
@@ -151,14 +151,13 @@ class FaR:
         modules = LEARNING[self.learns](self, base, keep.seeded("modules"))
         captions = templated(base.card.templates, sorted({*nouns(cast).values()}))
         stay = retention(base, modules, captions, self.retention)
-        before = teacher(base, modules)
         instances = composed(base, draw, cast.names, self.batch)
-        preserved = prior_batches(base, own, self.prior_batch)
+        preserved = lessons(base, own, self.prior_batch, self.recalled, keep.seeded("recalled"))
         yield Stage(
             name="joint",
             train={rows: self.token_rate, **modules},
             samples=lambda step, g: (instances(step, g), preserved(step, g)),
-            loss=lambda pair, g: self.loss(base, before, pair, g) | stay(),
+            loss=lambda pair, g: self.loss(base, pair, g) | stay(),
             steps=self.steps,
             schedule=SCHEDULES[self.schedule],
         )
@@ -254,32 +253,26 @@ class FaR:
             )
         return made
 
-    def loss(
-        self, base: Base, before: Guess, pair: Pair, generator: Generator
-    ) -> dict[str, Tensor]:
+    def loss(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:
         """Composites, the classes preserved, and where each word looks, in one pass."""
         mine, own = pair
-        n, captions = len(mine.latents), mine.captions + own.captions
-        text = base.text(captions)
-        noisy, times, target = base.noised(torch.cat([mine.latents, own.latents]), generator)
-        if self.distilled and len(own.latents):
-            target = torch.cat([target[:n], before(noisy[n:], times[n:], text[n:])])
+        asked, n = joined([noised(base, mine, generator), own]), len(mine.latents)
+        text = base.text(asked.captions)
         if not self.localized:
-            return self.errors(pair, base.predicted(noisy, times, text), target)
-        where = positions(base, captions, [f"<{name}>" for name in mine.names])
+            return self.errors(mine, base.predicted(asked.noisy, asked.times, text), asked.target)
+        where = positions(base, asked.captions, [f"<{name}>" for name in mine.names])
         with recorded(base, self.resolutions, PLACES) as record:
-            guess = base.predicted(noisy, times, text)
+            guess = base.predicted(asked.noisy, asked.times, text)
         looks = [
             FORMULAS[formula](record.maps(where, side)[:n], pooled(mine.masks, side))
             for side in self.resolutions
             for formula in self.formula
         ]
         attention = torch.stack(looks).sum() / len(self.resolutions)
-        return self.errors(pair, guess, target) | {"attention": self.attention * attention}
+        return self.errors(mine, guess, asked.target) | {"attention": self.attention * attention}
 
-    def errors(self, pair: Pair, guess: Latent, target: Latent) -> dict[str, Tensor]:
+    def errors(self, mine: Batch, guess: Latent, target: Latent) -> dict[str, Tensor]:
         """How far the denoiser is off."""
-        mine, _ = pair
         n = len(mine.latents)
         region = self.rest + (1 - self.rest) * union(mine.masks)
         return {
