@@ -1,5 +1,6 @@
 """Run: the stages of a method's plan, optimised one after another."""
 
+import atexit
 import json
 import math
 import shutil
@@ -9,6 +10,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from PIL.Image import Image as Picture
@@ -37,6 +39,17 @@ LONGEST = 1.0
 
 EVERY = 50
 """Steps from one checkpoint to the next."""
+
+
+UNDER_WAY: WeakSet[Generator[Step]] = WeakSet()
+"""Steps of runs that may not be at their end."""
+
+
+@atexit.register
+def left() -> None:
+    """Leave what is under way as Python ends; a little later it could write no checkpoint."""
+    for steps in list(UNDER_WAY):
+        steps.close()
 
 
 class Run:
@@ -89,6 +102,12 @@ class Run:
 
         Left early, it writes a checkpoint; left in any way, the base is as it was found.
         """
+        steps = self._steps()
+        UNDER_WAY.add(steps)
+        return steps
+
+    def _steps(self) -> Generator[Step]:
+        """The steps, each when it is asked for."""
         if self.finished:
             return
         lock = runfolder.locked(self.out) if self.team.leads else nullcontext()

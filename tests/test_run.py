@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,11 +12,12 @@ from test_base import assert_same, copied
 
 import groupshot as gs
 from groupshot.cast import Cast
+from groupshot.checkpoint import Checkpoint
 from groupshot.errors import UserError
 from groupshot.files import load_tensors
 from groupshot.keep import Keep, seeded
 from groupshot.run import Run, train
-from groupshot.runfolder import Trained
+from groupshot.runfolder import CHECKPOINT, Trained
 from groupshot.stage import Stage
 from groupshot.weights import ATTENTION, lora, tokens
 
@@ -147,6 +150,27 @@ def test_a_run_that_dies_goes_on_from_its_last_checkpoint(run, monkeypatch):
     rest = [step.losses for step in run("parted", resume=True)]
     assert rest == losses[8:]
     assert_equal(learned(parted.out.parent / "whole"), learned(parted.out))
+
+
+FORGETFUL = """
+import sys
+import groupshot as gs
+from groupshot.methods import DreamBooth
+
+cast, base, out = sys.argv[1:]
+method = DreamBooth(steps=9, vectors=1, rank=1, priors=0, crops=1)
+steps = iter(gs.Run(gs.Cast.load(cast), method=method, base=base, out=out))
+next(steps)
+"""
+
+
+def test_a_run_that_python_ends_with_is_left_as_any_other(base_folder, two_cats, tmp_path):
+    """It used to wait for ever for a thread of a progress bar's."""
+    told = (two_cats.folder, base_folder, tmp_path / "run")
+    command = [sys.executable, "-c", FORGETFUL, *map(str, told)]
+    done = subprocess.run(command, timeout=120, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert Checkpoint.load(tmp_path / "run" / CHECKPOINT).place.step == 1
 
 
 def test_interrupted_again_and_again(run):
