@@ -85,7 +85,7 @@ def test_localized_adds_what_the_formulas_say_and_changes_nothing_else(planned, 
     assert len({round(value.item(), 6) for value in single.values()}) == len(FORMULAS)
 
 
-@pytest.mark.parametrize("learns", ["keys-values", "lora"])
+@pytest.mark.parametrize("learns", ["keys-values", "lora", "unet"])
 def test_classes_are_learned_as_the_untouched_base_guesses_them(planned, learns):
     def preserved(stage):
         return stage.loss(stage.samples(0, seeded()), seeded())["prior"].item()
@@ -137,13 +137,14 @@ def test_the_rest_of_a_picture_counts_as_much_as_is_said(planned, base):
     torch.testing.assert_close(other[0], (guess[:2] - target[:2]).square().mean())
 
 
-def test_keys_and_values_can_learn_in_place_of_a_lora(planned):
+def test_what_learns_beside_the_rows_can_be_chosen(planned):
     def rates(**fields):
         return {part.name: rate for part, rate in planned(**fields).train.items()}
 
-    assert rates() == {"tokens": FaR().token_rate, "lora": FaR().lora_rate}
-    other = {"tokens": FaR().token_rate, "keys-values": FaR().weight_rate}
-    assert rates(learns="keys-values") == other
+    rows = {"tokens": FaR().token_rate}
+    assert rates(learns="lora") == rows | {"lora": FaR().lora_rate}
+    for whole in ("keys-values", "unet"):
+        assert rates(learns=whole) == rows | {whole: FaR().weight_rate}
 
 
 @pytest.mark.parametrize(

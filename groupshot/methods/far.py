@@ -46,7 +46,7 @@ from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.strangers import Stranger, asked, found, strangers
 from groupshot.shapes import Latent
 from groupshot.stage import SCHEDULES, Schedule, Stage
-from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, Part, keys_values, lora, tokens
+from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, Part, keys_values, lora, tokens, unet
 
 Pair = tuple[Batch, Lesson]
 """Composites and photos with masks, and the base's own pictures of their classes."""
@@ -71,13 +71,14 @@ class FaR:
     """Composites and photos a step: as in our other methods."""
     vectors: int = per_base(ROWS, sd=2)
     """Rows of the embedding table for each concept; on sd Custom Diffusion's word and its noun."""
-    learns: Literal["keys-values", "lora"] = per_base("lora", sd="keys-values", xl="lora")
+    learns: Literal["keys-values", "lora", "unet"] = per_base("unet", sd="keys-values", xl="lora")
     """What learns beside the rows; the paper says "specific modules". On sd Custom Diffusion's; on
-    the toybox those alone learned no new shapes."""
+    the toybox those alone learned no new shapes, and a LoRA took longer over them."""
     token_rate: float = per_base(5e-3, sd=5e-4)
     """Learning rate of the rows: Textual Inversion's 0.005; on sd Break-A-Scene's."""
-    weight_rate: float = per_base(2e-5, xl=1e-5)
-    """Learning rate of the keys and values: as in our Custom Diffusion on sd."""
+    weight_rate: float = per_base(1e-4, sd=2e-5, xl=1e-5)
+    """Learning rate of weights that learn whole: as in our Custom Diffusion on sd; on the toybox
+    the better of two."""
     lora_rate: float = per_base(5e-4, sd=1e-4)
     """Learning rate of the LoRA: on sd as in our DreamBooth, on the toybox best of two."""
     rank: int = per_base(16, xl=32)
@@ -283,6 +284,7 @@ class FaR:
 
 LEARNING: Mapping[str, Callable[[FaR, Base, Generator], dict[Part, float]]] = {
     "keys-values": lambda far, base, _: {keys_values(base): far.weight_rate},
+    "unet": lambda far, base, _: {unet(base): far.weight_rate},
     "lora": lambda far, base, g: {lora(base, far.rank, far.modules, g): far.lora_rate},
 }
 """What can learn beside the rows, and how fast."""
