@@ -26,6 +26,7 @@ QUICK = {
     "crops": 1,
     "views": 1,
     "priors": 2,
+    "recalled": 2,
     "resolution": 4,
     "resolutions": (4,),
     "timesteps": 3,

@@ -100,6 +100,7 @@ def test_a_class_stands_for_what_is_usual_on_the_base_and_it_is_recorded(
         vectors=2,
         token_rate=1e-3,
         lora_rate=1e-4,
+        weight_rate=5e-6,
         schedule="constant",
         modules=ATTENTION,
         priors=200,

@@ -7,13 +7,13 @@ A concept is bound to an identifier by tuning the model on its few photos. Pictu
 class, drawn by the model before it was tuned, are learned beside them, so that the class stays what
 it was and does not all turn into the one subject (prior preservation).
 
-Where we differ: new words take the place of a rare one; the U-Net learns through LoRA instead of
-whole; all concepts of a cast are learned in one run, each equally often.
+Where we differ: new words take the place of a rare one; the U-Net learns through LoRA unless it is
+told to learn whole; all concepts of a cast are learned in one run, each equally often.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
@@ -25,7 +25,7 @@ from groupshot.losses import denoising, prior
 from groupshot.presets import per_base
 from groupshot.samples import Batch, batches, nouns, prior_batches, priors, shots, views
 from groupshot.stage import SCHEDULES, Schedule, Stage
-from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, lora, tokens
+from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, Part, lora, tokens, unet
 
 Pair = tuple[Batch, Batch]
 """Photos of the cast, and the base's own pictures of their classes."""
@@ -33,7 +33,7 @@ Pair = tuple[Batch, Batch]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DreamBooth:
-    """New words and a LoRA are learned, and the classes preserved."""
+    """New words and a LoRA, or the U-Net, are learned, and the classes preserved."""
 
     name: ClassVar[str] = "dreambooth"
 
@@ -43,10 +43,14 @@ class DreamBooth:
     """Photos a step; Mix-of-Show's on sd, MuDI's on xl."""
     vectors: int = per_base(ROWS, sd=2)
     """Rows of the embedding table for each concept."""
+    learns: Literal["lora", "unet"] = "lora"
+    """What learns beside the rows: a LoRA, which most use today, or as in the paper the U-Net."""
     token_rate: float = per_base(5e-3, sd=1e-3)
     """Learning rate of the rows; Mix-of-Show's on sd."""
     lora_rate: float = 1e-4
     """Learning rate of the LoRA: Mix-of-Show's and MuDI's; on the toybox, too, the best of four."""
+    weight_rate: float = per_base(1e-4, sd=5e-6)
+    """Learning rate of the U-Net, where that learns: the paper's on sd, on the toybox FaR's."""
     schedule: Schedule = per_base("falling", sd="constant")
     """How the rates go: constant, or falling to a tenth."""
     rank: int = per_base(16, xl=32)
@@ -71,17 +75,23 @@ class DreamBooth:
         own = keep("priors", lambda g: priors(base, set(classes.values()), self.priors, g))
         crops = keep("crops", lambda g: views(base, photos, self.crops, self.least, g))
         rows = tokens(base, classes, self.vectors, keep.seeded("tokens"))
-        adapter = lora(base, self.rank, self.modules, keep.seeded("lora"))
+        others = self.others(base, keep.seeded("lora"))
         instances = batches(base, photos, crops["views"], self.batch)
         preserved = prior_batches(base, own, self.prior_batch)
         yield Stage(
             name="joint",
-            train={rows: self.token_rate, adapter: self.lora_rate},
+            train={rows: self.token_rate, **others},
             samples=lambda step, g: (instances(step, g), preserved(step, g)),
             loss=lambda pair, g: self.loss(base, pair, g),
             steps=self.steps,
             schedule=SCHEDULES[self.schedule],
         )
+
+    def others(self, base: Base, generator: Generator) -> dict[Part, float]:
+        """What learns beside the rows, and how fast."""
+        if self.learns == "unet":
+            return {unet(base): self.weight_rate}
+        return {lora(base, self.rank, self.modules, generator): self.lora_rate}
 
     def loss(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:
         """Both terms of eq. 2 in one pass of the denoiser."""
