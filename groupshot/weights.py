@@ -125,6 +125,7 @@ SETS: Mapping[str, Callable[[Base, int, torch.Generator], tuple[Part, ...]]] = {
     "none": lambda base, rank, g: (),
     "keys-values": lambda base, rank, g: (keys_values(base),),
     "lora": lambda base, rank, g: (lora(base, rank, ATTENTION, g),),
+    "unet": lambda base, rank, g: (unet(base),),
     "everything": lambda base, rank, g: (unet(base), text_encoder(base)),
 }
 """What may learn with the rows, by the name that methods' fields have for it."""

@@ -21,12 +21,12 @@ from groupshot.methods import ConceptDrivenEM
 from groupshot.run import Run
 from groupshot.scores.masks import last_masks
 
-FIELDS = ("steps", "batch", "crops", "priors", "resolutions", "timesteps", "refresh")
+FIELDS = ("steps", "batch", "crops", "priors", "recalled", "resolutions", "timesteps", "refresh")
 
 
 def quick(**more) -> ConceptDrivenEM:
     few: dict[str, Any] = {name: QUICK[name] for name in FIELDS}
-    fields: dict[str, Any] = few | more
+    fields: dict[str, Any] = few | {"weights": "none"} | more
     return ConceptDrivenEM(**fields)
 
 
@@ -82,7 +82,7 @@ def kept(run) -> list[str]:
 
 
 def test_masks_are_found_anew_before_each_stage(base, halves, tmp_path, shifting):
-    method = quick(steps=4, refresh=2, weights="keys-values")
+    method = quick(steps=4, weight_steps=4, refresh=2, weights="keys-values")
     run = Run(halves, base=base, method=method, out=tmp_path / "run")
     order = [(step.stage, len(shifting)) for step in run]
     assert order == [

@@ -22,6 +22,7 @@ from groupshot.stage import SCHEDULES, Method
 QUICK = {
     "vectors": 2,
     "steps": 2,
+    "weight_steps": 2,
     "batch": 2,
     "crops": 1,
     "views": 1,

@@ -85,8 +85,8 @@ def learned(job: Job, base: Base) -> None:
 def offsets(method: ConceptDrivenEM) -> dict[str, int]:
     """The steps before each stage."""
     begun, total = {"warm-up": 0}, method.warm_up
-    for name in ("tokens", "weights"):
-        for number, steps in enumerate(portions(method.steps, method.refresh)):
+    for name, whole in (("tokens", method.steps), ("weights", method.weight_steps)):
+        for number, steps in enumerate(portions(whole, method.refresh)):
             begun[f"{name}-{number}"] = total
             total += steps
     return begun

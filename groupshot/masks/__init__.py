@@ -7,7 +7,7 @@ loads a network of its own stays in its module: `segmenters`, `automatic`.
 from groupshot.masks.attended import RULES, Rule, balanced, beliefs, chosen, heightened, refined
 from groupshot.masks.parts import Namer, Part, Parted, anatomy, felzenszwalb, named, slic
 from groupshot.masks.segmenter import Candidate, Segmenter
-from groupshot.masks.sightings import Sighting, kept, restored, sightings
+from groupshot.masks.sightings import Sighting, by_hand, kept, restored, sightings
 from groupshot.masks.toybox import Toybox
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "anatomy",
     "balanced",
     "beliefs",
+    "by_hand",
     "chosen",
     "felzenszwalb",
     "heightened",

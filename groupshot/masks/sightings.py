@@ -188,6 +188,18 @@ def inside(cast: Cast, path: Path) -> str:
     return path.relative_to(cast.folder).as_posix()
 
 
+def by_hand(cast: Cast) -> Iterator[Sighting]:
+    """Hand masks, and backgrounds as what they leave; a UserError where one is missing."""
+    for shown in photos(cast):
+        for concept in shown.concepts:
+            if concept.kind == "thing" and concept.name not in shown.hand:
+                raise UserError(
+                    f"{shown.path} has no mask of {concept.name}: paint "
+                    f"{shown.files[concept.name]}, white on {concept.name}, or leave hand_masks out"
+                )
+    return sightings(cast)
+
+
 def kept(seen: Iterable[Sighting]) -> Kept:
     """Masks as `keep` stores them: PHOTO:NAME, such as `luna/1.jpg:luna`, is bool [h, w]."""
     return {

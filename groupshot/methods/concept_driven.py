@@ -13,6 +13,7 @@ again, whether weights learn after the words, and all rates: these are fields. L
 Break-A-Scene's (arXiv 2305.16311), which the paper builds on. Who is on the left may be said.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count, repeat
@@ -25,14 +26,14 @@ from torch import Generator, Tensor
 from groupshot.attention import positions, recorded
 from groupshot.base import Base
 from groupshot.cast import Cast
-from groupshot.errors import UserError, Visible
+from groupshot.errors import Visible
 from groupshot.estep import Look, enlarged, estimated, portions, scenes, seen
 from groupshot.keep import Keep, Kept
 from groupshot.losses import denoising, localised, masked, prior
-from groupshot.masks import RULES, Sighting, kept, refined, sightings
+from groupshot.masks import RULES, by_hand, kept, refined
 from groupshot.masks.rounds import agreement, remembered
-from groupshot.masks.sightings import photos
 from groupshot.presets import per_base
+from groupshot.retention import Lesson, Lessons, lessons
 from groupshot.samples import (
     Batch,
     Samples,
@@ -40,12 +41,12 @@ from groupshot.samples import (
     both_ways,
     nouns,
     pooled,
-    prior_batches,
     priors,
     shots,
     union,
     unions,
 )
+from groupshot.samples.captions import SCENERY, known
 from groupshot.samples.room import check_room
 from groupshot.stage import Stage
 from groupshot.weights import SETS, Part, filled, tokens
@@ -53,7 +54,7 @@ from groupshot.weights import SETS, Part, filled, tokens
 Nouns = Mapping[str, str]
 """The class noun of each concept."""
 
-Pair = tuple[Batch, Batch]
+Pair = tuple[Batch, Lesson]
 """Photos of the cast with masks, and the base's own pictures of their classes."""
 
 STARTS: Mapping[str, Callable[[Nouns], Mapping[str, str | None]]] = {
@@ -69,8 +70,10 @@ class ConceptDrivenEM:
 
     name: ClassVar[str] = "concept-driven"
 
-    steps: int = per_base(800, sd=400)
-    """Steps of each phase: Break-A-Scene's on sd."""
+    steps: int = per_base(400, sd=400)
+    """Steps of the first phase: Break-A-Scene's on sd."""
+    weight_steps: int = per_base(300, sd=400)
+    """Steps of the second phase: Break-A-Scene's on sd."""
     batch: int = per_base(4, sd=1)
     """Photos a step: our choice; Break-A-Scene's on sd."""
     vectors: int = 1
@@ -82,17 +85,17 @@ class ConceptDrivenEM:
     Our choice."""
     token_rate: float = per_base(5e-3, sd=5e-4)
     """Learning rate of the rows in the first phase: our choice; Break-A-Scene's on sd."""
-    weight_rate: float = 2e-6
-    """Learning rate of the rows and weights in the second phase: Break-A-Scene's."""
+    weight_rate: float = per_base(5e-5, sd=2e-6)
+    """Learning rate of the rows and weights in the second phase: Break-A-Scene's on sd."""
     lora_rate: float = 1e-4
     """Learning rate of the LoRA, where that learns: as in our DreamBooth."""
     rank: int = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
-    weights: Literal["none", "keys-values", "lora", "everything"] = per_base(
-        "none", sd="everything", xl="lora"
+    weights: Literal["none", "keys-values", "lora", "unet", "everything"] = per_base(
+        "unet", sd="everything", xl="lora"
     )
     """What learns with the rows in the second phase; none leaves the phase out. The paper speaks of
-    the tokens alone, which is best on the toybox; Break-A-Scene has everything."""
+    the tokens alone; Break-A-Scene has everything, with which the toybox forgot its words."""
     attention: float = per_base(0.1, sd=0.01)
     """Weight of the cross-attention loss: Break-A-Scene's on sd; on the toybox best of two."""
     resolutions: tuple[int, ...] = per_base((8, 16), sd=(16,), sd768=(24,), xl=(32,))
@@ -126,6 +129,11 @@ class ConceptDrivenEM:
     """Whether the cast's hand masks are taken instead; false does not look at them."""
     priors: int = per_base(16, sd=100, xl=50)
     """Pictures that the base draws of each class before it learns, or 0: Break-A-Scene's on sd."""
+    scenery: tuple[str, ...] = per_base(SCENERY, sd=())
+    """Where it draws them too, so that these words keep their meaning; those it knows: ours."""
+    recalled: int = per_base(512, sd=0)
+    """How many of them, each with some noise, are learned as the untouched base guesses them; 0 for
+    learning them as they are: ours."""
     prior_batch: int = per_base(2, sd=1)
     """How many of them a step of the second phase."""
     prior_weight: float = 1.0
@@ -188,19 +196,24 @@ class ConceptDrivenEM:
         self, base: Base, rows: Part, keep: Keep, periods: Iterator[Samples], classes: Nouns
     ) -> Iterator[Stage[Pair]]:
         """The second phase, in which the classes are preserved."""
-        own = keep("priors", lambda g: priors(base, {*classes.values()}, self.priors, g))
+        own = keep("priors", lambda g: self.drawn(base, {*classes.values()}, g))
+        preserved = lessons(base, own, self.prior_batch, self.recalled, keep.seeded("recalled"))
         others = SETS[self.weights](base, self.rank, keep.seeded("lora"))
         rate = self.lora_rate if self.weights == "lora" else self.weight_rate
-        learn = {rows: self.weight_rate} | dict.fromkeys(others, rate)
-        preserved = prior_batches(base, own, self.prior_batch)
-        for number, steps in enumerate(portions(self.steps, self.refresh)):
+        for number, steps in enumerate(portions(self.weight_steps, self.refresh)):
             yield Stage(
                 name=f"weights-{number}",
-                train=learn,
+                train={rows: self.weight_rate} | dict.fromkeys(others, rate),
                 samples=paired(next(periods), preserved),
-                loss=lambda pair, g: self.loss(base, pair[0], g) | self.prior(base, pair[1], g),
+                loss=lambda pair, g: self.loss(base, pair[0], g) | self.prior(base, pair[1]),
                 steps=steps,
             )
+
+    def drawn(self, base: Base, classes: Collection[str], generator: Generator) -> Kept:
+        """The base's own pictures of every class, as many here as there."""
+        places = ("", *known(self.scenery, base.lexicon))
+        phrases = {f"{noun} {place}".strip() for noun in classes for place in places}
+        return priors(base, phrases, math.ceil(self.priors / len(places)), generator)
 
     def loss(self, base: Base, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         """Both terms of the M-step, in one pass of the denoiser."""
@@ -215,12 +228,12 @@ class ConceptDrivenEM:
             "attention": self.attention * torch.stack(apart).mean(),  # eq. 4
         }
 
-    def prior(self, base: Base, own: Batch, generator: Generator) -> dict[str, Tensor]:
+    def prior(self, base: Base, own: Lesson) -> dict[str, Tensor]:
         """What keeps the classes what they were."""
-        if not len(own.latents):
+        if not own.captions:
             return {}
-        guess, target = base.guessed(own.latents, base.text(own.captions), generator)
-        return {"prior": prior(guess, target, self.prior_weight)}
+        guess = base.predicted(own.noisy, own.times, base.text(own.captions))
+        return {"prior": prior(guess, own.target, self.prior_weight)}
 
     def periods(self, base: Base, cast: Cast, crops: Kept, keep: Keep) -> Iterator[Samples]:
         """What each stage learns from: all photos, with the masks that there are by then."""
@@ -266,7 +279,7 @@ class ConceptDrivenEM:
         )
 
 
-def paired(mine: Samples, own: Samples) -> Callable[[int, Generator], Pair]:
+def paired(mine: Samples, own: Lessons) -> Callable[[int, Generator], Pair]:
     """Both batches of a step."""
     return lambda step, generator: (mine(step, generator), own(step, generator))
 
@@ -274,18 +287,6 @@ def paired(mine: Samples, own: Samples) -> Callable[[int, Generator], Pair]:
 def unhinted(cast: Cast) -> Cast:
     """The cast without what is said of sides."""
     return replace(cast, together=tuple(replace(each, where={}) for each in cast.together))
-
-
-def by_hand(cast: Cast) -> Iterator[Sighting]:
-    """Hand masks, and backgrounds as what they leave; a UserError where one is missing."""
-    for shown in photos(cast):
-        for concept in shown.concepts:
-            if concept.kind == "thing" and concept.name not in shown.hand:
-                raise UserError(
-                    f"{shown.path} has no mask of {concept.name}: paint "
-                    f"{shown.files[concept.name]}, white on {concept.name}, or leave hand_masks out"
-                )
-    return sightings(cast)
 
 
 def check_seen(cast: Cast, shown: Collection[Collection[str]], run: Path) -> None:

@@ -40,7 +40,7 @@ from groupshot.samples import (
     shots,
     union,
 )
-from groupshot.samples.captions import known, templated
+from groupshot.samples.captions import SCENERY, known, templated
 from groupshot.samples.fusion import Fusion, Mixture, either, photo_draw, subjects
 from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.strangers import Stranger, asked, found, strangers
@@ -111,7 +111,7 @@ class FaR:
     """The chance that a caption of two says who is on the left: CLIF's words, our share."""
     backdrops: tuple[Literal["photos", "scenes", "plain"], ...] = ("photos", "scenes")
     """Behind them: photos and scenes of the base's without those in them, or white: ours."""
-    places: tuple[str, ...] = ("on the beach", "in the forest", "in the snow", "in the city")
+    places: tuple[str, ...] = SCENERY
     """Where the base draws its scenes, as captions say it; those whose words it knows: ours."""
     segmenter: str = ""
     """Who finds what has no hand mask: NAME or NAME=MODEL,MODEL; empty, the base's own choice."""

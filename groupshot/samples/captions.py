@@ -5,6 +5,9 @@ from collections.abc import Collection, Iterable, Sequence
 from groupshot.cast import Cast
 from groupshot.errors import UserError
 
+SCENERY = ("on the beach", "in the forest", "in the snow", "in the city")
+"""Where a base may be asked to draw what it knows."""
+
 
 def caption(template: str, shows: Sequence[str]) -> str:
     """A template about concepts: "a photo of <luna>, <rex> and <bay>"."""
