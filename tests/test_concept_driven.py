@@ -231,3 +231,15 @@ def test_the_e_step_is_the_one_that_is_asked_for():
     assert look.settle is estep.enlarged and look.timesteps == 7
     assert look.rule(torch.rand(1, 2, 4, 4)).sum(1).max() == 1
     assert quick().look.settle is not estep.enlarged
+
+
+def test_classes_are_drawn_where_the_base_knows_the_words(base, halves):
+    word = base.lexicon[0]
+    method = quick(priors=3, scenery=(word, "in qqzz"))
+    own = method.drawn(base, {"cat", "dog"}, torch.Generator().manual_seed(0))
+    assert {phrase: len(latents) for phrase, latents in own.items()} == {
+        "cat": 2,
+        f"cat {word}": 2,
+        "dog": 2,
+        f"dog {word}": 2,
+    }
