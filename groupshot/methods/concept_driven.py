@@ -70,9 +70,9 @@ class ConceptDrivenEM:
 
     name: ClassVar[str] = "concept-driven"
 
-    steps: int = per_base(400, sd=400)
+    steps: int = per_base(150, sd=400)
     """Steps of the first phase: Break-A-Scene's on sd."""
-    weight_steps: int = per_base(300, sd=400)
+    weight_steps: int = per_base(500, sd=400)
     """Steps of the second phase: Break-A-Scene's on sd."""
     batch: int = per_base(4, sd=1)
     """Photos a step: our choice; Break-A-Scene's on sd."""
@@ -85,7 +85,7 @@ class ConceptDrivenEM:
     Our choice."""
     token_rate: float = per_base(5e-3, sd=5e-4)
     """Learning rate of the rows in the first phase: our choice; Break-A-Scene's on sd."""
-    weight_rate: float = per_base(5e-5, sd=2e-6)
+    weight_rate: float = per_base(1e-4, sd=2e-6)
     """Learning rate of the rows and weights in the second phase: Break-A-Scene's on sd."""
     lora_rate: float = 1e-4
     """Learning rate of the LoRA, where that learns: as in our DreamBooth."""
@@ -94,8 +94,8 @@ class ConceptDrivenEM:
     weights: Literal["none", "keys-values", "lora", "unet", "everything"] = per_base(
         "unet", sd="everything", xl="lora"
     )
-    """What learns with the rows in the second phase; none leaves the phase out. The paper speaks of
-    the tokens alone; Break-A-Scene has everything, with which the toybox forgot its words."""
+    """What learns with the rows in the second phase; none leaves it out. The paper speaks of tokens
+    alone, which on the toybox learn no new shapes; Break-A-Scene has everything: it forgot words."""
     attention: float = per_base(0.1, sd=0.01)
     """Weight of the cross-attention loss: Break-A-Scene's on sd; on the toybox best of two."""
     resolutions: tuple[int, ...] = per_base((8, 16), sd=(16,), sd768=(24,), xl=(32,))
