@@ -94,8 +94,8 @@ class ConceptDrivenEM:
     weights: Literal["none", "keys-values", "lora", "unet", "everything"] = per_base(
         "unet", sd="everything", xl="lora"
     )
-    """What learns with the rows in the second phase; none leaves it out. The paper speaks of tokens
-    alone, which on the toybox learn no new shapes; Break-A-Scene has everything: it forgot words."""
+    """What learns with the rows in the second phase; none leaves it out. The paper tunes tokens,
+    which on the toybox learn no new shapes; Break-A-Scene everything, which forgot words there."""
     attention: float = per_base(0.1, sd=0.01)
     """Weight of the cross-attention loss: Break-A-Scene's on sd; on the toybox best of two."""
     resolutions: tuple[int, ...] = per_base((8, 16), sd=(16,), sd768=(24,), xl=(32,))
