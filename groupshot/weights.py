@@ -121,11 +121,12 @@ def text_encoder(base: Base) -> Part:
     return attached(base, "text-encoder", Full(net="text_encoder", modules=EVERYTHING))
 
 
-SETS: Mapping[str, Callable[[Base, int, torch.Generator], tuple[Part, ...]]] = {
-    "none": lambda base, rank, g: (),
-    "keys-values": lambda base, rank, g: (keys_values(base),),
-    "lora": lambda base, rank, g: (lora(base, rank, ATTENTION, g),),
-    "unet": lambda base, rank, g: (unet(base),),
-    "everything": lambda base, rank, g: (unet(base), text_encoder(base)),
+SETS: Mapping[str, Callable[[Base, int, tuple[str, ...], torch.Generator], tuple[Part, ...]]] = {
+    "none": lambda base, rank, modules, g: (),
+    "keys-values": lambda base, rank, modules, g: (keys_values(base),),
+    "lora": lambda base, rank, modules, g: (lora(base, rank, modules, g),),
+    "unet": lambda base, rank, modules, g: (unet(base),),
+    "everything": lambda base, rank, modules, g: (unet(base), text_encoder(base)),
 }
-"""What may learn with the rows, by the name that methods' fields have for it."""
+"""What may learn with the rows, by the name that methods' fields have for it; rank and modules are
+a LoRA's."""

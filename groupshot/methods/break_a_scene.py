@@ -39,7 +39,7 @@ from groupshot.samples import (
     unions,
 )
 from groupshot.stage import SCHEDULES, Schedule, Stage
-from groupshot.weights import SETS, tokens
+from groupshot.weights import ATTENTION, SETS, tokens
 
 Pair = tuple[Batch, Batch]
 """Photos of the cast with masks, and the base's own pictures of their classes."""
@@ -114,7 +114,7 @@ class BreakAScene:
             loss=loss,
             steps=self.steps,
         )
-        others = SETS[self.weights](base, self.rank, keep.seeded("lora"))
+        others = SETS[self.weights](base, self.rank, ATTENTION, keep.seeded("lora"))
         rate = self.lora_rate if self.weights == "lora" else self.weight_rate
         yield Stage(
             name="everything",

@@ -49,7 +49,7 @@ from groupshot.samples import (
 from groupshot.samples.captions import SCENERY, known
 from groupshot.samples.room import check_room
 from groupshot.stage import Stage
-from groupshot.weights import SETS, Part, filled, tokens
+from groupshot.weights import ATTENTION, SETS, Part, filled, tokens
 
 Nouns = Mapping[str, str]
 """The class noun of each concept."""
@@ -198,7 +198,7 @@ class ConceptDrivenEM:
         """The second phase, in which the classes are preserved."""
         own = keep("priors", lambda g: self.drawn(base, {*classes.values()}, g))
         preserved = lessons(base, own, self.prior_batch, self.recalled, keep.seeded("recalled"))
-        others = SETS[self.weights](base, self.rank, keep.seeded("lora"))
+        others = SETS[self.weights](base, self.rank, ATTENTION, keep.seeded("lora"))
         rate = self.lora_rate if self.weights == "lora" else self.weight_rate
         for number, steps in enumerate(portions(self.weight_steps, self.refresh)):
             yield Stage(

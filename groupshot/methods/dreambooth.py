@@ -25,7 +25,7 @@ from groupshot.losses import denoising, prior
 from groupshot.presets import per_base
 from groupshot.samples import Batch, batches, nouns, prior_batches, priors, shots, views
 from groupshot.stage import SCHEDULES, Schedule, Stage
-from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, Part, lora, tokens, unet
+from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, SETS, tokens
 
 Pair = tuple[Batch, Batch]
 """Photos of the cast, and the base's own pictures of their classes."""
@@ -75,23 +75,18 @@ class DreamBooth:
         own = keep("priors", lambda g: priors(base, set(classes.values()), self.priors, g))
         crops = keep("crops", lambda g: views(base, photos, self.crops, self.least, g))
         rows = tokens(base, classes, self.vectors, keep.seeded("tokens"))
-        others = self.others(base, keep.seeded("lora"))
+        others = SETS[self.learns](base, self.rank, self.modules, keep.seeded("lora"))
+        rate = self.lora_rate if self.learns == "lora" else self.weight_rate
         instances = batches(base, photos, crops["views"], self.batch)
         preserved = prior_batches(base, own, self.prior_batch)
         yield Stage(
             name="joint",
-            train={rows: self.token_rate, **others},
+            train={rows: self.token_rate} | dict.fromkeys(others, rate),
             samples=lambda step, g: (instances(step, g), preserved(step, g)),
             loss=lambda pair, g: self.loss(base, pair, g),
             steps=self.steps,
             schedule=SCHEDULES[self.schedule],
         )
-
-    def others(self, base: Base, generator: Generator) -> dict[Part, float]:
-        """What learns beside the rows, and how fast."""
-        if self.learns == "unet":
-            return {unet(base): self.weight_rate}
-        return {lora(base, self.rank, self.modules, generator): self.lora_rate}
 
     def loss(self, base: Base, pair: Pair, generator: Generator) -> dict[str, Tensor]:
         """Both terms of eq. 2 in one pass of the denoiser."""

@@ -12,7 +12,7 @@ and every formula is a choice of ours and a field; what the abstract says stands
 of the classes are learned beside the composites, as in DreamBooth.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -46,7 +46,7 @@ from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.strangers import Stranger, asked, found, strangers
 from groupshot.shapes import Latent
 from groupshot.stage import SCHEDULES, Schedule, Stage
-from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, Part, keys_values, lora, tokens, unet
+from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, SETS, tokens
 
 Pair = tuple[Batch, Lesson]
 """Composites and photos with masks, and the base's own pictures of their classes."""
@@ -149,14 +149,15 @@ class FaR:
         else:
             own = self.drawn(base, cast, keep)
         rows = tokens(base, nouns(cast), self.vectors, keep.seeded("tokens"))
-        modules = LEARNING[self.learns](self, base, keep.seeded("modules"))
+        others = SETS[self.learns](base, self.rank, self.modules, keep.seeded("modules"))
+        rate = self.lora_rate if self.learns == "lora" else self.weight_rate
         captions = templated(base.card.templates, sorted({*nouns(cast).values()}))
-        stay = retention(base, modules, captions, self.retention)
+        stay = retention(base, others, captions, self.retention)
         instances = composed(base, draw, cast.names, self.batch)
         preserved = lessons(base, own, self.prior_batch, self.recalled, keep.seeded("recalled"))
         yield Stage(
             name="joint",
-            train={rows: self.token_rate, **modules},
+            train={rows: self.token_rate} | dict.fromkeys(others, rate),
             samples=lambda step, g: (instances(step, g), preserved(step, g)),
             loss=lambda pair, g: self.loss(base, pair, g) | stay(),
             steps=self.steps,
@@ -280,11 +281,3 @@ class FaR:
             "denoising": masked_by_area(guess[:n], target[:n], region),
             "prior": prior(guess[n:], target[n:], self.prior_weight),
         }
-
-
-LEARNING: Mapping[str, Callable[[FaR, Base, Generator], dict[Part, float]]] = {
-    "keys-values": lambda far, base, _: {keys_values(base): far.weight_rate},
-    "unet": lambda far, base, _: {unet(base): far.weight_rate},
-    "lora": lambda far, base, g: {lora(base, far.rank, far.modules, g): far.lora_rate},
-}
-"""What can learn beside the rows, and how fast."""
