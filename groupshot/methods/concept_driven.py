@@ -134,8 +134,8 @@ class ConceptDrivenEM:
     recalled: int = per_base(512, sd=0)
     """How many of them, each with some noise, are learned as the untouched base guesses them; 0 for
     learning them as they are: ours."""
-    prior_batch: int = per_base(2, sd=1)
-    """How many of them a step of the second phase."""
+    prior_batch: int = 1
+    """How many of them a step of the second phase: ours."""
     prior_weight: float = 1.0
     """Weight of their loss: Break-A-Scene's 1."""
     crops: int = 4
