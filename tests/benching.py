@@ -29,6 +29,7 @@ def line(of: Cell, all_right: float = 0.5, **changed: object) -> Line:
     beside = {
         "variant": (ONE_STYLE, ACROSS)[of.cast % 2],
         "pictures": 12,
+        "attributes": {"kind": 1.0, "mark": all_right},
         "degrees": {"side by side": marks, "occlusion": marks},
         "asked": {"two": marks},
         "precision": "fp32",

@@ -210,6 +210,8 @@ def test_tables_tell_everything_apart():
     assert "| *world* | 0.95 ± 0.06 |" in text
     assert "### all right, by degree" in text
     assert "| dreambooth | 0.45 ± 0.07 | 0.65 ± 0.07 |" in text, "by style"
+    assert "### attributes right, of those found\n\n|  | class | mark |" in text
+    assert "| dreambooth | 1.00 ± 0.00 | 0.55 ± 0.13 |" in text
     assert re.search(r"\| dreambooth \| \*\*\+0\.38 \[\+0\.3\d, \+0\.4\d\]\*\* \|  \|", text)
     assert "world" not in text.split("one against another")[1], "ceilings are not compared"
 

@@ -180,6 +180,7 @@ def test_a_run_on_a_drawn_cast_is_scored_in_everything(trained):
     assert scores.pictures == 24
     assert scores.degrees.keys() == {ALONE}
     assert scores.asked.keys() == {"one"}
+    assert all(0 <= share <= 1 for share in scores.attributes.values())
     assert trained.base.words == {}, "the base is as it was"
 
 
@@ -199,7 +200,7 @@ def test_a_cast_that_nobody_drew_has_clip_scores_alone(trained, drawn_cast):
     assert scores.present is scores.prior is scores.diversity is None
     assert scores.clip_t is not None
     assert scores.clip_i is not None
-    assert scores.degrees == scores.asked == {}
+    assert scores.attributes == scores.degrees == scores.asked == {}
 
 
 def test_a_run_whose_cast_is_gone_says_so(trained, drawn_cast):

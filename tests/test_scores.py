@@ -17,7 +17,7 @@ from groupshot.scores import evaluated, truth_of
 from groupshot.scores.asks import ONESELF, Ask
 from groupshot.scores.clip import alignments
 from groupshot.scores.diversity import diversity, spread
-from groupshot.scores.likeness import assigned, likeness, mean
+from groupshot.scores.likeness import assigned, attributes, likeness, mean
 from groupshot.scores.masks import mask_iou
 from groupshot.scores.prior import distance, largest, prior, resembles
 from groupshot.toybox.casts import TRUE_MASKS, save_mask
@@ -135,6 +135,17 @@ def test_nobody_answers_for_what_is_hidden():
 def test_faults_are_what_is_there_instead():
     read = reading(LUNA | {"mark": "none"})
     assert likeness(read, PAIR, TRUTH).faults == ({"mark": "none"}, None)
+
+
+def test_attributes_are_those_of_whoever_was_found_and_can_be_seen():
+    bare = likeness(reading(LUNA | {"mark": "none"}), PAIR, TRUTH)
+    behind = likeness(reading(MILO), ("milo",), TRUTH, {"milo": ("pattern", "mark")})
+    whole = likeness(reading(MILO), ("milo",), TRUTH, {"milo": ("pattern",)})
+    nobody = likeness(reading(), PAIR, TRUTH)
+    shares = attributes([bare, behind, whole, nobody])
+    assert shares["mark"] == 0.5, "wrong of one, right of one, not seen of one, nobody to see"
+    assert all(shares[key] == 1 for key in ATTRIBUTES if key != "mark")
+    assert attributes([nobody]) == {}
 
 
 def test_pictures_are_judged_by_their_prompts():

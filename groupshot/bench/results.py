@@ -16,7 +16,7 @@ KEYS = (
 )
 """What checks from outside rely on."""
 BESIDE = (
-    *("concepts", "variant", "pictures", "degrees", "asked"),
+    *("concepts", "variant", "pictures", "attributes", "degrees", "asked"),
     *("settings", "base", "amount", "precision", "all_seconds", "jobs"),
 )
 """What stands behind: more about the cell, the scores apart, the method's fields, typed or not,

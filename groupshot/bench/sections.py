@@ -97,7 +97,7 @@ def section(suite: str, lines: Sequence[Line]) -> Section:
         shows=SUITES[suite].shows,
         extent=extent(lines),
         main=table("all pictures", rows, COLUMNS, lambda line, column: line[COLUMNS[column]]),
-        apart=sizes(rows) if curves else [*degrees(rows), *variants(rows)],
+        apart=[*(sizes(rows) if curves else [*degrees(rows), *variants(rows)]), *attributes(rows)],
         duels=[duels(name, key, learned) for name, key in APART.items()],
         ceilings=[label for label in rows if label not in learned],
         curves=curves,
@@ -223,6 +223,14 @@ ERRORS = {
     "background": "background",
 }
 """What the judge may misread, and its shares right on its card."""
+
+
+def attributes(rows: Rows) -> list[Table]:
+    """Of those who were found, the share of whom each attribute is right."""
+    known = {key for lines in rows.values() for line in lines for key in line["attributes"]}
+    names = {n: key for n, row in ERRORS.items() if (key := row.removeprefix("clear.")) in known}
+    title = "attributes right, of those found"
+    return [table(title, rows, names, lambda line, n: line["attributes"].get(names[n]))]
 
 
 def judge_says() -> str:

@@ -17,7 +17,16 @@ from groupshot.runfolder import Trained
 from groupshot.scores.asks import Ask, Drawn, asks
 from groupshot.scores.clip import Pair, alignments, pair_of
 from groupshot.scores.diversity import diversity
-from groupshot.scores.likeness import Hidden, Judge, Likeness, Truth, likeness, mean, truth_of
+from groupshot.scores.likeness import (
+    Hidden,
+    Judge,
+    Likeness,
+    Truth,
+    attributes,
+    likeness,
+    mean,
+    truth_of,
+)
 from groupshot.scores.masks import mask_iou
 from groupshot.scores.prior import Shelf, prior
 from groupshot.scores.scenes import People, hidden
@@ -66,6 +75,8 @@ class Evaluation:
     """Mean cosine of pictures and photos."""
     pictures: int = 0
     """How many were judged."""
+    attributes: Marks = field(default_factory=dict[str, float])
+    """Of those who were found in them, the share of whom each attribute is right."""
     degrees: Mapping[str, Marks] = field(default_factory=dict[str, Marks])
     """The same from `present` to `prompt`, for each degree of difficulty."""
     asked: Mapping[str, Marks] = field(default_factory=dict[str, Marks])
@@ -186,6 +197,7 @@ def appraised(
         clip_t=told,
         clip_i=shown,
         pictures=sum(map(len, drawn.values())),
+        attributes=attributes(each.likeness for each in judged),
         degrees=marks_by(judged, lambda ask: ask.degree),
         asked=marks_by(judged, lambda ask: ask.asked),
     )

@@ -3,7 +3,7 @@
 An attribute is distinguishing between two members of a cast where they differ in it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,8 @@ class Judge(Protocol):
 class Likeness:
     """How like the members of a cast, in the order asked, the characters of one picture are."""
 
+    wanted: tuple[Looks, ...]
+    """What each member looks like, of what can be seen in the pose that was asked for."""
     found: tuple[Seen | None, ...]
     """The character that each member is taken to be."""
     present: bool
@@ -117,6 +119,7 @@ def likeness(
         mistaken(it, own, o) for (own, it), r in zip(pairs, rivals, strict=True) for o in r
     )
     return Likeness(
+        wanted=tuple(wanted),
         found=tuple(found),
         present=whole and classes == Counter(kinds(reading.known)) and not swapped,
         identity=tuple(agreement(own, it) for own, it in pairs),
@@ -198,3 +201,13 @@ def mean(pictures: Iterable[Likeness]) -> Scores:
         missing=missing,
         all_right=fmean(each.all_right for each in judged),
     )
+
+
+def attributes(pictures: Iterable[Likeness]) -> dict[str, float]:
+    """Of the members that have a character, the share of which each attribute is right."""
+    right: defaultdict[str, list[bool]] = defaultdict(list)
+    for each in pictures:
+        for own, wrong in zip(each.wanted, each.faults, strict=True):
+            for key in own if wrong is not None else ():
+                right[key].append(key not in wrong)
+    return {key: fmean(values) for key, values in right.items()}
