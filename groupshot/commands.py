@@ -123,6 +123,8 @@ def evaluate(options: Namespace) -> int:
     told = [f"{k.replace('_', ' '):>10}  {v:.2f}" for k, v in scores.items() if type(v) is float]
     if scores["present"] is None:
         told = ["its cast was not drawn by the toybox, so nobody knows what is true of it:", *told]
+    elif right := [f"{k.replace('_', ' ')} {v:.2f}" for k, v in scores["attributes"].items()]:
+        told.append(f"right, of those found: {', '.join(right)}")
     show(options, scores, told)
     return 0
 
