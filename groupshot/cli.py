@@ -187,7 +187,7 @@ def _looks(masks: argparse.ArgumentParser) -> None:
         metavar="NAME[=MODEL,…]",
         default="toybox",
         help="what finds those without a hand mask: owlv2-sam, dino-sam, owlv2-sam2, dino-sam2 or "
-        "clipseg, with other models of the hub or folders if you like (toybox)",
+        "clipseg, with other models of the hub or folders if you like (toybox); hand for nothing",
     )
     masks.add_argument(
         "--method",

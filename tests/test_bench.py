@@ -31,7 +31,7 @@ from groupshot.keep import Keep
 from groupshot.methods import METHODS, DreamBooth
 from groupshot.scores import scenes
 from groupshot.scores.asks import Drawn, asks
-from groupshot.scores.evaluation import Amount, Panel
+from groupshot.scores.evaluation import Amount, Evaluation, Panel
 from groupshot.stage import Stage
 from groupshot.toybox.troupes import ACROSS, entangled
 
@@ -344,6 +344,9 @@ class Masked:
 def test_methods_that_are_given_masks_get_a_cast_of_their_own(tmp_path, monkeypatch):
     monkeypatch.setitem(METHODS, Masked.name, Masked)
     plain, given = (cell(each, suite="entangled") for each in contenders(f"masked,{GIVEN}"))
+    by_hand, found = contenders("break-a-scene[segmenter=hand],break-a-scene")
+    assert by_hand.hand_masks
+    assert not found.hand_masks
     assert plain.cast_folder == cell(TI, suite="entangled").cast_folder
     assert not any(
         each.masks for each in cast_in(tmp_path / plain.cast_folder, entangled(0), False).together
@@ -368,3 +371,13 @@ def test_evaluate_prints_the_scores_of_a_run(
     assert {k: pytest.approx(scores[k], abs=1e-4) for k in ("identity", "prompt", "clip_t")} == {
         k: told[k] for k in ("identity", "prompt", "clip_t")
     }
+
+
+def test_evaluate_tells_what_is_right_of_those_found(capsys, monkeypatch):
+    shares = {"mark": 0.5, "accessory_colour": 1.0}
+    scored = Evaluation(present=0.75, attributes=shares)
+    monkeypatch.setattr("groupshot.commands.evaluated", lambda *_: scored)
+    assert main(["evaluate", "runs/cats"]) == 0
+    told = capsys.readouterr().out
+    assert "   present  0.75" in told
+    assert "right, of those found: mark 0.50, accessory colour 1.00" in told

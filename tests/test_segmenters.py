@@ -236,6 +236,10 @@ def test_no_segmenter_in_this_installation(monkeypatch, tmp_path):
         Toybox.load()
 
 
+def test_hand_is_a_segmenter_that_finds_nobody():
+    assert segmenter("hand", CPU).found(Image.fromarray(drawn().image), "cat") == []
+
+
 def test_every_segmenter_can_be_asked_for():
     for name, kind in SEGMENTERS.items():
         assert segmenter(name, CPU).name == name

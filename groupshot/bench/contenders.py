@@ -9,6 +9,7 @@ from typing import Any
 
 from groupshot.errors import UserError
 from groupshot.fields import overrides
+from groupshot.masks.segmenters import Nobody
 from groupshot.methods import METHODS
 from groupshot.stage import Method
 
@@ -55,7 +56,8 @@ class Contender:
     @property
     def hand_masks(self) -> bool:
         """Whether it is one that is given masks, even where a suite has none."""
-        return self.settings.get("hand_masks") is True
+        settings = self.settings
+        return settings.get("hand_masks") is True or settings.get("segmenter") == Nobody.name
 
 
 CEILINGS = (Contender(method=WORLD), Contender(method=WORDS))
