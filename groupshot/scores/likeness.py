@@ -208,6 +208,7 @@ def attributes(pictures: Iterable[Likeness]) -> dict[str, float]:
     right: defaultdict[str, list[bool]] = defaultdict(list)
     for each in pictures:
         for own, wrong in zip(each.wanted, each.faults, strict=True):
-            for key in own if wrong is not None else ():
-                right[key].append(key not in wrong)
+            if wrong is not None:
+                for key in own:
+                    right[key].append(key not in wrong)
     return {key: fmean(values) for key, values in right.items()}
