@@ -1,7 +1,6 @@
 """Optimisers: what makes steps of gradients, in full precision or in little memory."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -18,9 +17,10 @@ Maker = Callable[[Iterable[Tensor]], Optimizer]
 def adamw(device: torch.device) -> Maker:
     """AdamW, its two moments in full precision: 8 bytes for each weight that learns.
 
-    Fused, so that a step takes half as long on a CPU, wherever torch can.
+    Not fused: that takes moments that were loaded in another layout than their weight's as they
+    lie, and silently goes on with the wrong ones.
     """
-    return partial(AdamW, fused=device.type in ("cpu", "cuda"))
+    return AdamW
 
 
 def adamw8bit(device: torch.device) -> Maker:
