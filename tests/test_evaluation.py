@@ -21,7 +21,7 @@ from groupshot.runfolder import Trained
 from groupshot.scores import evaluate, scenes
 from groupshot.scores.asks import ALONE, SIDE, Ask, asks
 from groupshot.scores.clip import pair_of
-from groupshot.scores.evaluation import Amount, Judged, Panel, marks, verdict, verdicts
+from groupshot.scores.evaluation import Amount, Judged, Panel, appraised, marks, verdict, verdicts
 from groupshot.toybox import troupes, world
 from groupshot.toybox.casts import save
 from groupshot.toybox.reader import Reader, Reading
@@ -180,8 +180,15 @@ def test_a_run_on_a_drawn_cast_is_scored_in_everything(trained):
     assert scores.pictures == 24
     assert scores.degrees.keys() == {ALONE}
     assert scores.asked.keys() == {"one"}
-    assert all(0 <= share <= 1 for share in scores.attributes.values())
     assert trained.base.words == {}, "the base is as it was"
+
+
+def test_of_those_the_world_drew_every_attribute_is_right(monkeypatch):
+    monkeypatch.setattr("groupshot.scores.diversity.DRAWINGS", 2)
+    panel = Panel(cast=two_dogs(), people=pair(), truth=truth(), judge=reader(), pair=None)
+    (ask, *_) = side_by_side()
+    drawn = {ask: scenes.clear_pictures(ask, panel.people, 2)}
+    assert appraised(panel, drawn).evaluation.attributes == dict.fromkeys(ATTRIBUTES, 1.0)
 
 
 def test_what_an_untouched_base_draws_is_drawn_once(trained, monkeypatch):
