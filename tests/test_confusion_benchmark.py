@@ -58,8 +58,14 @@ def test_it_is_measured_once_and_goes_on_where_it_was(settings, tmp_path, monkey
 def test_correlations_by_hand():
     points = [point(0.1, 1.0), point(0.2, 0.5), point(0.3, 0.0), point(0.1, 0.5, WITHOUT)]
     assert correlations(points) == {
-        WITHOUT: {"pairs": 1},
-        WITH: {"pairs": 3, "pearson": pytest.approx(-1), "spearman": pytest.approx(-1)},
+        WITHOUT: {"pairs": 1, "mixed": 0.5, "missing": 0},
+        WITH: {
+            "pairs": 3,
+            "mixed": 0.5,
+            "missing": 0,
+            "pearson": pytest.approx(-1),
+            "spearman": pytest.approx(-1),
+        },
     }
 
 

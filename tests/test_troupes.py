@@ -117,8 +117,13 @@ def test_strangers_are_in_one_photo_each_and_of_no_member_s_class():
 
 
 def test_everyone_in_a_crowd_has_one_other_of_their_class():
-    kinds = [who.kind for who in drawn("crowd", 0).people.values()]
+    people = list(troupes.crowd(0, 18).people.values())
+    kinds = [who.kind for who in people]
+    assert len(kinds) == 18
     assert all(kinds.count(kind) == 2 for kind in kinds)
+    assert not any(
+        troupes.alike(*pair) for i in range(9) for pair in combinations(people[i : i + 10], 2)
+    )
 
 
 @pytest.mark.parametrize("suite", SUITES)

@@ -155,14 +155,16 @@ def classes(cast: Cast) -> dict[str, str]:
 
 
 def correlations(points: list[Point]) -> dict[str, dict[str, float]]:
-    """Of distance with confusion, for each way; nothing where either is always the same."""
+    """Of distance with confusion, for each way; none where either is always the same."""
     return {way: dict(correlated([p for p in points if p.way == way])) for way in (WITHOUT, WITH)}
 
 
 def correlated(points: list[Point]) -> Iterator[tuple[str, float]]:
-    """How many points, and Pearson's and Spearman's correlation."""
+    """How many points, how confused they are, and Pearson's and Spearman's correlation."""
     near, confused = [p.distance for p in points], [p.confusion for p in points]
     yield "pairs", len(points)
+    yield "mixed", fmean(p.mixed for p in points)
+    yield "missing", fmean(p.missing for p in points)
     if len(set(near)) > 1 and len(set(confused)) > 1:
         for name, correlation in CORRELATION.items():
             yield name, correlation(near, confused).statistic
@@ -175,7 +177,7 @@ def save_text(file: Path, text: str) -> None:
 
 
 def main() -> None:
-    """Measure, and print the correlations."""
+    """Measure, and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--casts", type=int, default=2)
@@ -189,7 +191,7 @@ def main() -> None:
     quiet()
     measured(Settings(fields=fields, **asked), out)
     for way, found in load_json(out / CORRELATIONS).items():
-        print(way, ", ".join(f"{name} {value:.2f}" for name, value in found.items()))
+        print(f"{way}:", ", ".join(f"{name} {value:.3g}" for name, value in found.items()))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,10 @@ from groupshot.toybox.world import Identity
 Rng = np.random.Generator
 People = dict[str, Identity]
 
-NAMES = ("luna", "milo", "rex", "bella", "bolt", "poppy", "bruno", "nala", "otto", "kiki")
+NAMES = (
+    *("luna", "milo", "rex", "bella", "bolt", "poppy", "bruno", "nala", "otto"),
+    *("kiki", "coco", "felix", "daisy", "oscar", "ruby", "leo", "hazel", "gus"),
+)
 PLACE = "home"
 """The name of a concept that is a background."""
 
@@ -101,7 +104,7 @@ def among_strangers(rng: Rng, people: People, how: str) -> Troupe:
 
 
 def crowd(seed: int, size: int) -> Troupe:
-    """The first so many of ten: each has one other of its class, at whatever size."""
+    """The first so many of eighteen: each has one other of its class, at whatever size."""
     rng = seeded("crowd", seed)
     everyone = named(rng, [each for each in kinds(rng, len(NAMES) // 2) for _ in range(2)])
     people = dict(islice(everyone.items(), size))
@@ -134,11 +137,11 @@ def style(rng: Rng) -> str:
 
 
 def named(rng: Rng, classes: Sequence[str]) -> People:
-    """Reserved identities of these classes, no two alike in main colour or in mark."""
+    """Reserved identities of these classes, no two of any ten in a row alike in colour or mark."""
     people: People = {}
     for name, noun in zip(NAMES, classes, strict=False):
         who = world.identity(rng, "cast", kind=noun)
-        while any(alike(who, other) for other in people.values()):
+        while any(alike(who, other) for other in list(people.values())[-9:]):
             who = world.identity(rng, "cast", kind=noun)
         people[name] = who
     return people
