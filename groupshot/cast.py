@@ -77,7 +77,7 @@ class Cast:
         if sheet.concepts is None:
             concepts = _found(folder, shared)
         else:
-            concepts = tuple(_listed(folder, name, e) for name, e in sheet.concepts.items())
+            concepts = tuple(_listed(folder, n, e, shared) for n, e in sheet.concepts.items())
         cast = cls(folder=folder, concepts=concepts, together=together)
         _check(cast)
         return cast
@@ -125,13 +125,13 @@ def _found(folder: Path, shared: set[Path]) -> tuple[Concept, ...]:
     return tuple(concept for _, concept in found.values())
 
 
-def _listed(folder: Path, name: str, entry: Entry) -> Concept:
+def _listed(folder: Path, name: str, entry: Entry, shared: set[Path]) -> Concept:
     _check_name(name, folder / "cast.yaml")
     if entry.images is None:
         paths = pictures_in(folder / name)
     else:
         paths = [path for pattern in entry.images for path in _matching(folder, name, pattern)]
-    photos = tuple(_photo(path) for path in dict.fromkeys(paths))
+    photos = tuple(_photo(path) for path in dict.fromkeys(paths) if path not in shared)
     return Concept(name=name, noun=entry.noun, kind=entry.kind, photos=photos)
 
 
@@ -211,6 +211,8 @@ def _check_masks(cast: Cast) -> None:
 
 def _check_left_out(cast: Cast, mask: Path) -> None:
     """Say why a mask is not used, unless its photo is not used either."""
+    if mask.suffix != ".png":
+        raise UserError(f"{mask} is no .png: save the mask as one, without losses")
     plain = mask.with_name(mask.name[: -len(".mask.png")])
     photo, name = plain.with_suffix(""), plain.suffix[1:]
     alone = {p.path.with_suffix("") for concept in cast.concepts for p in concept.photos}

@@ -87,7 +87,7 @@ def _entry(name: str, raw: object) -> Entry:
     if kind not in ("thing", "background"):
         raise UserError(f"the kind of '{name}' is '{kind}': write thing or background")
     noun = row.get("class")
-    if not (noun is None or isinstance(noun, str)):
+    if not (noun is None or (isinstance(noun, str) and noun.strip())):
         raise UserError(f"the class of '{name}' is {noun!r}: write one word, like cat")
     images = row.get("images")
     if images is not None:

@@ -18,6 +18,10 @@ from groupshot.errors import UserError
 
 MISTAKE = 2
 INTERRUPTED = 130
+SHORT = (
+    "the GPU's memory is too short: `train` takes less with --precision bf16, --recompute and "
+    "--microbatch auto; what it has learned so far is kept, and --resume goes on"
+)
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -58,13 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left: `groupshot methods | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except SafetensorError as error:  # a full disk, too, where the file is one of weights
-        return _said(f"groupshot: a file of weights cannot be read or written: {error}", MISTAKE)
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
+    except Exception as error:
+        if (complaint := _complaint(error)) is None:
             raise
-        where = f" {error.filename}" if error.filename else ""
-        return _said(f"groupshot: cannot write{where}: {error.strerror}", MISTAKE)
+        return _said(f"groupshot: {complaint}", MISTAKE)
 
 
 def parser() -> Parser:
@@ -185,9 +186,9 @@ def _looks(masks: argparse.ArgumentParser) -> None:
     masks.add_argument(
         "--segmenter",
         metavar="NAME[=MODEL,…]",
-        default="toybox",
-        help="what finds those without a hand mask: owlv2-sam, dino-sam, owlv2-sam2, dino-sam2 or "
-        "clipseg, with other models of the hub or folders if you like (toybox); hand for nothing",
+        help="what finds those without a hand mask: toybox, owlv2-sam, dino-sam, owlv2-sam2, "
+        "dino-sam2 or clipseg, with other models of the hub or folders if you like; hand for "
+        "nothing (what `train` would take on this base)",
     )
     masks.add_argument(
         "--method",
@@ -254,6 +255,18 @@ def _seed(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is less than 0")
     return number
+
+
+def _complaint(error: Exception) -> str | None:
+    """What to say of an error that is the machine's and nobody's fault; None of any other."""
+    match error:
+        case SafetensorError():  # a full disk, too, where the file is one of weights
+            return f"a file of weights cannot be read or written: {error}"
+        case OSError() if error.errno in UNWRITABLE:
+            where = f" {error.filename}" if error.filename else ""
+            return f"cannot write{where}: {error.strerror}"
+        case _:  # torch's own class is not to be loaded for this
+            return SHORT if type(error).__name__ == "OutOfMemoryError" else None
 
 
 def _said(line: str, code: int) -> int:

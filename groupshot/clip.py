@@ -170,7 +170,7 @@ def named(base: Base, encoder: Encoder, source: str) -> Clip:
         vision=nn.ModuleList([vision, sight]),
         tower=lambda pixels: sight(vision(pixels).pooler_output),
         prepared=preparation(opened(CLIPImageProcessorPil, source)),
-        projection=model.text_projection.weight.to(base.device),
+        projection=model.text_projection.weight.to(base.device).float(),
         scale=model.logit_scale.exp().item(),
     )
 

@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from groupshot.base import Base, folder
+from groupshot.basefolder import card
 from groupshot.bench.cells import Plan, Terms
 from groupshot.bench.contenders import BASELINES, CEILINGS, contenders
 from groupshot.bench.suites import suites
@@ -158,8 +159,9 @@ def masks(options: Namespace) -> int:
             seen = recalled(options.cast, out)
         else:
             cast = Cast.load(options.cast)
+            name = options.segmenter or card(folder(options.base)).segmenter
             place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-            seen = overlaid(cast, sightings(cast, segmenter(options.segmenter, place)), out)
+            seen = overlaid(cast, sightings(cast, segmenter(name, place)), out)
             if fusing:
                 base = Base.load(options.base)
                 previewed(fusing(base), base, cast, out / COMPOSITES)
@@ -183,7 +185,8 @@ def fuser(options: Namespace) -> Callable[[Base], Fusing]:
             f"{options.method} makes no composites that could be shown: leave --method out, "
             f"or take {', '.join(able)}"
         )
-    method = chosen(options.method, [f"segmenter={options.segmenter}", *options.set])
+    said = [f"segmenter={options.segmenter}"] if options.segmenter else []
+    method = chosen(options.method, [*said, *options.set])
 
     def fusing(base: Base) -> Fusing:
         made = method(base)

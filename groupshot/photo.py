@@ -67,8 +67,11 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def is_mask(file: Path) -> bool:
-    """Tell whether a file is a mask by its name: N.mask.png, or N.luna.mask.png."""
-    return file.name.lower().endswith(".mask.png")
+    """Tell whether a file is a mask by its name: N.mask.png, or N.luna.mask.png.
+
+    So is N.mask.jpg, which is refused elsewhere: it must not be learned as a photo.
+    """
+    return file.suffix.lower() in READABLE and file.stem.lower().endswith(".mask")
 
 
 def read_mask(path: Path, *, size: tuple[int, int]) -> Image.Image:

@@ -250,8 +250,7 @@ class Run:
                 terms = stage.loss(batch, generator)
             losses = {name: term.item() for name, term in terms.items()}
             if not all(map(math.isfinite, losses.values())):
-                said = f"The loss of {stage.name} is {losses} at step {number}"
-                raise UserError(f"{said}: learn slower.")
+                raise UserError(f"Step {number} of {stage.name} loses {losses}: learn slower.")
             (self.base.scale * torch.stack(list(terms.values())).sum()).backward()
         return losses
 
@@ -273,6 +272,7 @@ class Run:
     def _finish(self, seconds: float) -> None:
         """Leave what was learned, and nothing that only a resumption would need."""
         if self.team.leads:
+            self.record["microbatch"] = self._most or self.record["microbatch"]
             save_json(self.out / runfolder.RECORD, self.record | {"seconds": round(seconds, 1)})
             Learned.of(self._learners).save(self.out / runfolder.LEARNED)
             (self.out / runfolder.CHECKPOINT).unlink(missing_ok=True)

@@ -173,13 +173,3 @@ def test_the_clearest_of_several_scenes_hides_less():
     assert 0.3 < min(any_of) < max(any_of) <= 1
     alone = scenes.scene(asks(cast("cat"))[0], people, rng)
     assert scenes.clearness(alone) == 1
-
-
-def test_what_a_pose_hides_is_not_asked_for():
-    rng = np.random.default_rng(1)
-    booted = identity(rng, "cast", kind="cat", accessory="boots", mark="belly star")
-    crowned = identity(rng, "cast", kind="cat", accessory="none", mark="crown")
-    for ask in asks(cast("cat", "cat")):
-        rides = ask.phrase.relation == "riding" and ask.names[0] == "a"
-        lost = {"accessory", "accessory_colour", "mark"} if rides else set()
-        assert scenes.hidden(ask, {"a": booted, "b": crowned}) == {"a": lost, "b": set()}

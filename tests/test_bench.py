@@ -29,6 +29,7 @@ from groupshot.cli import main
 from groupshot.errors import UserError
 from groupshot.keep import Keep
 from groupshot.methods import METHODS, DreamBooth
+from groupshot.runfolder import Trained
 from groupshot.scores import scenes
 from groupshot.scores.asks import Drawn, asks
 from groupshot.scores.evaluation import Amount, Evaluation, Panel
@@ -301,6 +302,25 @@ def test_a_cell_is_reproducible(small, world_base_folder, tmp_path):
     for moving in ("seconds", "peak_mb", "all_seconds"):
         one[moving] = same[moving] = 0
     assert one == same
+
+
+def test_to_draw_more_nothing_is_learned_again(small, world_base_folder, tmp_path, monkeypatch):
+    few = Terms(base=str(world_base_folder), weights="abc", amount=TINY, precision="fp32")
+    more = replace(few, amount=Amount(each=2, prior=2))
+    (mine,) = contenders("textual-inversion[steps=2,batch=1,crops=1]")
+    mine = cell(mine, suite="single", concepts=1)
+    first = rows.finished(mine, few, tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(rows, "Run", None)  # would be called, were it learned
+        then = rows.finished(mine, more, tmp_path)
+        assert is_of(then, mine, more)
+        assert then["pictures"] == 2 * first["pictures"]
+        assert all(then[key] == first[key] for key in ("steps", "seconds", "peak_mb"))
+        assert Trained.load(tmp_path / mine.folder / rows.RUN).learned
+        for other in (replace(more, weights="def"), replace(more, precision="bf16")):
+            with pytest.raises(TypeError):
+                rows.finished(mine, other, tmp_path)
+    assert rows.finished(mine, few, tmp_path)["present"] == first["present"]
 
 
 def test_words_are_judged_without_marks(small, world_base_folder, tmp_path, monkeypatch):

@@ -58,6 +58,17 @@ def test_a_photo_may_say_on_which_side_somebody_is(folder):
     assert Cast.load(folder).together[0].where == {"rex": "left"}
 
 
+def test_a_photo_of_several_shows_none_of_them_alone(folder):
+    (folder / "luna.cat").rename(folder / "luna")
+    (folder / "cast.yaml").write_text(
+        "concepts: {luna: {class: cat}, rex: {class: dog, images: [luna/2.jpg, rex.cat/*]}}\n"
+        "together: [{image: luna/2.jpg, shows: [luna, rex]}]\n"
+    )
+    luna, rex = Cast.load(folder).concepts
+    assert [photo.path.name for photo in luna.photos] == ["1.jpg"]
+    assert all(photo.path.parent.name == "rex.cat" for photo in rex.photos)
+
+
 def test_a_folder_of_photos_together_is_no_concept(folder):
     save_picture(folder / "both" / "1.jpg")
     (folder / "cast.yaml").write_text("together: [{image: both/1.jpg, shows: [luna, rex]}]")
@@ -185,6 +196,7 @@ def test_illegal_name(folder, name):
         ("concepts: {luna: {classes: cat}}", "write class"),
         ("concepts: {luna: {kind: person}}", "write thing or background"),
         ("concepts: {luna: {class: [cat]}}", "write one word"),
+        ("concepts: {luna: {class: ' '}}", "write one word"),
         ("concepts: {luna: cat}", "must be 'key: value' lines"),
         ("concepts: {no: {class: cat}}", "'False' cannot be a concept's name"),
         ("concepts: {ghost: {class: cat}}", "put photos of ghost there"),
@@ -248,6 +260,8 @@ def test_wholly_transparent_photo(folder):
         ("both/1.mask.png", "name it like 1.luna.mask.png"),
         ("both/1.ida.mask.png", "add ida to `shows`"),
         ("both/1.tom.mask.png", "'tom' is none of ida, luna, rex"),
+        ("luna.cat/1.mask.jpg", "is no .png"),
+        ("both/1.luna.mask.webp", "is no .png"),
     ],
 )
 def test_mask_that_would_never_be_used(folder, mask, words):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import save_huge_png, save_picture
 from safetensors import SafetensorError
 
@@ -184,6 +185,19 @@ def test_disk_that_fills_up_on_the_way(monkeypatch, groupshot, training, error):
     assert (code, out) == (2, "")
     assert err.splitlines()[-1].startswith("groupshot: ")
     assert "No space left on device" in err.splitlines()[-1]
+
+
+def test_a_gpu_that_is_too_small(monkeypatch, groupshot, training):
+    def short(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr("groupshot.commands.Base.load", short)
+    code, _, err = groupshot(*training)
+    assert code == 2
+    assert "--microbatch auto" in err.splitlines()[-1]
+    monkeypatch.setattr("groupshot.commands.Base.load", None)
+    with pytest.raises(TypeError):  # a fault of ours stays one
+        groupshot(*training)
 
 
 def test_bad_photos(mistaken, training, folder, tmp_path):

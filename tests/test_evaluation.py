@@ -12,6 +12,7 @@ from PIL import Image
 from transformers import CLIPTokenizer
 
 from groupshot.base import Base
+from groupshot.bench.suites import SUITES
 from groupshot.cast import Cast, Concept
 from groupshot.errors import UserError
 from groupshot.methods import TextualInversion
@@ -22,7 +23,8 @@ from groupshot.scores import evaluate, scenes
 from groupshot.scores.asks import ALONE, SIDE, Ask, asks
 from groupshot.scores.clip import pair_of
 from groupshot.scores.evaluation import Amount, Judged, Panel, appraised, marks, verdict, verdicts
-from groupshot.toybox import troupes, world
+from groupshot.scores.likeness import truth_of
+from groupshot.toybox import casts, troupes, world
 from groupshot.toybox.casts import save
 from groupshot.toybox.reader import Reader, Reading
 from groupshot.toybox.training import parts
@@ -95,6 +97,29 @@ def test_perfect_pictures_are_all_right_and_not_mixed():
     assert scores["all_right"] >= 0.9  # 14 attributes, which the reader misreads in 0.1 to 0.8 %
     assert scores["identity"] >= 0.99
     assert scores["prompt"] == 1
+
+
+@pytest.mark.parametrize(
+    ("suite", "seed"),
+    [("pairs", 3), ("trios", 0), ("entangled", 2)],  # where much is hidden
+)
+def test_perfect_pictures_are_all_right_however_they_stand(suite, seed, tmp_path):
+    save(tmp_path, SUITES[suite].troupe(seed, SUITES[suite].sizes[-1]))
+    panel = Panel(
+        cast=Cast.load(tmp_path),
+        people=casts.truth(tmp_path),
+        truth=truth_of(tmp_path),
+        judge=reader(),
+        pair=None,
+    )
+    asked = [ask for ask in asks(panel.cast) if len(ask.names) > 1]
+    found = verdicts(panel, {ask: scenes.clear_pictures(ask, panel.people, 1) for ask in asked})
+    scores = marks(list(found))
+    assert scores["present"] == 1
+    assert scores["missing"] == 0
+    assert scores["mixed"] <= 0.01
+    assert scores["identity"] >= 0.99
+    assert scores["all_right"] >= 0.9
 
 
 def test_a_rider_does_not_answer_for_its_belly():

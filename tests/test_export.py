@@ -170,8 +170,11 @@ def test_the_way_out_holds_everything_and_can_be_a_base(large_base, tmp_path):
 
 
 def test_the_card_tells_who_and_how_and_nothing_of_this_machine(base, tmp_path):
-    exported(trained(base, tmp_path, unet_lora), "diffusers", tmp_path / "out")
+    run, gone = trained(base, tmp_path, unet_lora), tmp_path / "gone"
+    run.record["fields"] |= {"segmenter": f"owlv2-sam={tmp_path},{gone}", "clip": [str(gone)]}
+    exported(run, "diffusers", tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text()
+    assert f"segmenter=owlv2-sam={tmp_path.name},gone clip=['gone']" in text
     front = yaml.safe_load(text.split("---")[1])
     assert front["library_name"] == "diffusers"
     assert [each["text"] for each in front["widget"]][-1] == PROMPT

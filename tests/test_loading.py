@@ -1,4 +1,5 @@
 import errno
+import json
 import shutil
 from pathlib import Path
 
@@ -114,6 +115,33 @@ def test_a_download_that_fails_says_what_to_do(monkeypatch, error, says):
     with pytest.raises(UserError, match=says) as mistake:
         Base.load("a/b")
     assert "\n" not in str(mistake.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (RuntimeError("Data processing error: No space left on device (os error 28)"), "is full"),
+        (httpx2.ReadTimeout("The read operation timed out"), "timed out .*`hf download a/b"),
+    ],
+)
+def test_whatever_a_download_raises_is_one_sentence(monkeypatch, error, says):
+    def failing(*_, **__):
+        raise error
+
+    monkeypatch.setattr("groupshot.base.loading.DiffusionPipeline.download", failing)
+    with pytest.raises(UserError, match=says):
+        Base.load("a/b")
+
+
+def test_weights_are_whole_whatever_the_configuration_of_a_part_says(base_folder, tmp_path):
+    folder = shutil.copytree(base_folder, tmp_path / "said")
+    file = folder / "text_encoder" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"dtype": "float16"}))
+    loaded = Base.load(str(folder), device="cpu")
+    assert loaded.stored == "fp32"
+    assert {p.dtype for net in (loaded.unet, loaded.text_encoder) for p in net.parameters()} == {
+        torch.float32
+    }
 
 
 def test_weights_that_are_there_in_half_precision_only_are_loaded(base, base_folder, tmp_path):

@@ -1,10 +1,12 @@
 """Where a base comes from: built in, a folder, one file, or a model of the Hugging Face hub."""
 
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 from huggingface_hub.constants import HF_HUB_CACHE
@@ -16,6 +18,9 @@ from groupshot.base.known import KNOWN, called
 from groupshot.base.onefile import opened
 from groupshot.basefolder import TOYBOX, check
 from groupshot.errors import UserError
+
+NO_SPACE = os.strerror(errno.ENOSPC)
+"""What hf-xet, which downloads large files, says of a full disk in an error of its own."""
 
 
 def folder(source: str) -> Path:
@@ -51,7 +56,7 @@ def downloaded(source: str) -> Path:
         )
     try:
         return Path(DiffusionPipeline.download(source, use_safetensors=True))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # what the hub, hf-xet and HTTP raise has nothing in common
         raise UserError(
             f"{source} is no folder, and the hub did not give it either: {advice(source, error)}"
         ) from error
@@ -68,6 +73,8 @@ def advice(source: str, error: Exception) -> str:
                     "there is no such model, or it is private: check the name, or `hf auth login`."
                 )
             case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+                return f"the disk of {HF_HUB_CACHE} is full: free some, or set HF_HOME elsewhere."
+            case RuntimeError() if NO_SPACE in str(cause):
                 return f"the disk of {HF_HUB_CACHE} is full: free some, or set HF_HOME elsewhere."
             case ConnectionError():
                 return f"it cannot be reached from here. {elsewhere(source)}"
@@ -106,7 +113,7 @@ def unpacked(place: Path) -> Any:
     """The pipeline of a folder; of its weights in half precision where it has no others."""
     halved = not any(".fp16." not in file.name for file in (place / "unet").glob("*.safetensors"))
     return DiffusionPipeline.from_pretrained(
-        place, use_safetensors=True, variant="fp16" if halved else None
+        place, use_safetensors=True, variant="fp16" if halved else None, dtype=torch.float32
     )
 
 

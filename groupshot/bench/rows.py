@@ -1,8 +1,9 @@
 """Rows: how a cell is learned, drawn and judged, and how the ceilings are."""
 
+import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ import torch
 
 from groupshot.base import Base, faster, quiet
 from groupshot.bench import results
-from groupshot.bench.cells import Cell, Line, Terms
+from groupshot.bench.cells import Cell, Line, Terms, is_of
 from groupshot.bench.contenders import WORDS, WORLD
 from groupshot.bench.processes import peak_mb
 from groupshot.bench.suites import SUITES, cast_in
-from groupshot.files import save_json
+from groupshot.cast import Cast
+from groupshot.files import load_json, save_json
 from groupshot.folders import filled
 from groupshot.progress import watched
 from groupshot.run import Run
+from groupshot.runfolder import Trained
 from groupshot.scores import scenes
 from groupshot.scores.asks import Drawn, asks
 from groupshot.scores.evaluation import (
@@ -30,8 +33,8 @@ from groupshot.scores.evaluation import (
 )
 from groupshot.scores.prior import Shelf, prior
 
-LINE, PICTURES = "line.json", "pictures.json"
-"""What is in a cell's folder, besides the pictures and the run."""
+LINE, PICTURES, RUN = "line.json", "pictures.json", "run"
+"""What is in a cell's folder, besides the pictures."""
 QUALITY = 90
 """Of the pictures that are kept to be looked at."""
 OTHER_NOISE = 1_000_000
@@ -54,7 +57,10 @@ def faster_of(source: str) -> str:
 
 
 def finished(cell: Cell, terms: Terms, out: Path, jobs: int = 1) -> Line:
-    """Make a cell, whole or not at all, as one of so many at once, and give its line."""
+    """Make a cell, whole or not at all, as one of so many at once, and give its line.
+
+    Where its run is there, and only more or less is to be drawn, nothing is learned again.
+    """
     quiet()
     torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
     began = time.monotonic()
@@ -64,6 +70,7 @@ def finished(cell: Cell, terms: Terms, out: Path, jobs: int = 1) -> Line:
     base.precision = terms.precision
     shelf = Shelf(folder=out / "untouched", pictures=terms.amount.prior)
     with filled(out / cell.folder) as folder:
+        take_over(cell, terms, out / cell.folder, folder)
         made, cost = row(cell, terms, Panel.of(cast, base), base, shelf, folder)
         scores = asdict(made.evaluation) | {"variant": troupe.variant}
         spent = time.monotonic() - began
@@ -85,11 +92,30 @@ def row(
     if cell.contender.method == WORDS:
         cost, drawn = Cost(peak_mb=peak_mb()), told(base, panel, each)
         return appraised(without_marks(panel), drawn, by_chance(base, panel, shelf)), cost
+    trained, cost = learned(cell, panel.cast, base, out)
+    return run_appraised(trained, panel, terms.amount, shelf), cost
+
+
+def learned(cell: Cell, cast: Cast, base: Base, out: Path) -> tuple[Trained, Cost]:
+    """What a cell's method learns, or has learned, and what that took."""
+    if (out / LINE).is_file():
+        line = load_json(out / LINE)
+        spent = {field.name: line[field.name] for field in fields(Cost)}
+        return Trained.load(out / RUN, base), Cost(**spent)
     began = time.monotonic()
-    run = Run(panel.cast, method=cell.contender.built(), base=base, out=out / "run", seed=cell.seed)
+    run = Run(cast, method=cell.contender.built(), base=base, out=out / RUN, seed=cell.seed)
     steps = sum(1 for _ in watched(run))
-    cost = Cost(steps=steps, seconds=time.monotonic() - began, peak_mb=peak_mb())
-    return run_appraised(run.trained(), panel, terms.amount, shelf), cost
+    return run.trained(), Cost(steps=steps, seconds=time.monotonic() - began, peak_mb=peak_mb())
+
+
+def take_over(cell: Cell, terms: Terms, old: Path, new: Path) -> None:
+    """Copy the run of a cell that differs from what is to be made in nothing but the amount."""
+    if (old / RUN).is_dir() and (old / LINE).is_file():
+        line = load_json(old / LINE)
+        there = line | {"amount": asdict(terms.amount)}
+        if is_of(there, cell, terms) and line["precision"] == terms.precision:
+            shutil.copytree(old / RUN, new / RUN)
+            shutil.copy(old / LINE, new / LINE)
 
 
 def told(base: Base, panel: Panel, each: int) -> Drawn:

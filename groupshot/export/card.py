@@ -1,8 +1,9 @@
 """The model card, README.md: what was learned on what, how to use it, and pictures by it."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -47,7 +48,15 @@ def facts(trained: Trained, out: Path) -> dict[str, Any]:
 
 def named(source: str) -> str:
     """A base without the place where it lies, which is nobody's business."""
-    return Path(source).name if Path(source).exists() else source
+    place = Path(source)
+    return place.name if place.exists() or place.is_absolute() else source
+
+
+def public(value: Any) -> Any:
+    """A field's value without the places of folders in it: `sam=/home/me/sam` is `sam=sam`."""
+    if isinstance(value, list):
+        return [public(each) for each in cast(list[Any], value)]
+    return re.sub(r"[^=,]+", lambda m: named(m[0]), value) if isinstance(value, str) else value
 
 
 def save_card(trained: Trained, form: str, out: Path) -> None:
@@ -60,7 +69,7 @@ def save_card(trained: Trained, form: str, out: Path) -> None:
         front_matter=yaml.safe_dump(front_matter(trained, examples), sort_keys=False),
         listed=listed([f"`<{name}>`" for name in words(trained)]),
         method=trained.record["method"],
-        fields=trained.record["fields"],
+        fields={name: public(value) for name, value in trained.record["fields"].items()},
         seed=trained.record["seed"],
     )
     (out / "README.md").write_text(text + "\n", encoding="utf-8")

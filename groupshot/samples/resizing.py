@@ -91,7 +91,7 @@ def far(picture: Picture, size: int, side: int, scale: float, generator: Generat
 def resized_batches(base: Base, shots: tuple[Shot, ...], views: Kept, size: int) -> Samples:
     """Batches of `resized` views that show each concept equally often.
 
-    Where a base has no words for a size (the toybox's has none), its captions do not mention it.
+    Where a base has no words for a size, its captions do not mention it.
     """
     turn, templates = turns(shots), base.card.templates
     words = {zoom: known(said, base.lexicon) for zoom, said in WORDS.items()}

@@ -29,7 +29,8 @@ from groupshot.scores.likeness import (
 )
 from groupshot.scores.masks import mask_iou
 from groupshot.scores.prior import Shelf, prior
-from groupshot.scores.scenes import People, hidden
+from groupshot.scores.scenes import People
+from groupshot.scores.sight import hidden
 from groupshot.toybox.casts import TRUTH, truth
 from groupshot.toybox.reader import Reader, Reading
 
@@ -208,7 +209,7 @@ def verdicts(panel: Panel, drawn: Drawn) -> list[Judged]:
     """What the judge says of every picture."""
     images = [picture for pictures in drawn.values() for picture in pictures]
     whose = [ask for ask, pictures in drawn.items() for _ in pictures]
-    unseen = {ask: hidden(ask, panel.people) for ask in drawn}
+    unseen = {ask: hidden(ask, panel.people, panel.truth, panel.judge) for ask in drawn}
     readings = panel.judge.read(images)
     return [
         verdict(ask, reading, panel.truth, unseen[ask])

@@ -102,7 +102,7 @@ def evaluated(pictures: Mapping[str, Sequence[Image.Image]], truth: Truth, judge
 
 
 Hidden = Mapping[str, Collection[str]]
-"""Attributes that nobody can see in the pose that was asked for, by member."""
+"""Attributes that cannot be told in the pose that was asked for, by member."""
 
 
 def likeness(

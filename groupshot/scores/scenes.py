@@ -1,6 +1,6 @@
 """Scenes that are what was asked for: the ceiling of every score, and the measure of diversity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 from statistics import fmean
 
@@ -18,11 +18,6 @@ TRIES = 12
 """Scenes of which the clearest is taken."""
 TELLING = ("head", "body", "belly", "accessory", "mark")
 """The parts by which someone is known."""
-WORN = {"accessory": ("accessory", "accessory_colour"), "mark": ("mark",)}
-"""The parts that show one thing alone, and the attributes that nobody can see without them."""
-GLANCES, LEAST = 4, 0.25
-"""Drawings of an ask in which on average a quarter of such a part must show to be asked for: what
-a rider sits on shows almost nothing, what others hide shows a third and more."""
 
 
 def pictures(ask: Ask, people: People, n: int) -> list[Image.Image]:
@@ -62,19 +57,6 @@ def showing(made: Scene) -> dict[tuple[Identity, str], float]:
             share = (mine == number).sum() / (whole == number).sum()
             shares[placed.identity, PARTS[number]] = float(share)
     return shares
-
-
-def hidden(ask: Ask, people: People) -> dict[str, frozenset[str]]:
-    """Which attributes of each member do not show in an ask: whoever rides shows no boots."""
-    rng = np.random.default_rng((ask.seed, GLANCES))
-    drawn = [showing(scene(ask, people, rng)) for _ in range(GLANCES)]
-    return {name: frozenset(out_of_sight(people[name], drawn)) for name in ask.names}
-
-
-def out_of_sight(who: Identity, drawn: Sequence[Mapping[tuple[Identity, str], float]]) -> list[str]:
-    """Attributes of somebody that are worn on a part of which little shows on average."""
-    shown = {part: fmean(each.get((who, part), 1.0) for each in drawn) for part in WORN}
-    return [attribute for part in WORN if shown[part] < LEAST for attribute in WORN[part]]
 
 
 def scene(ask: Ask, people: People, rng: np.random.Generator) -> Scene:
