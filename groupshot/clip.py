@@ -8,12 +8,15 @@ from typing import Any
 import torch
 from PIL.Image import Image as Picture
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import CLIPImageProcessorPil, CLIPModel
 
 from groupshot.base import Base, Encoder, folder, lowered
 from groupshot.errors import UserError
 from groupshot.files import load_tensors
+from groupshot.masks import Namer
 from groupshot.masks.loading import network, opened
+from groupshot.samples import with_article
 from groupshot.shapes import Ids, Image, ImageFeatures, TextFeatures
 
 PROJECTION = "text_projection/model.safetensors"
@@ -173,6 +176,28 @@ def named(base: Base, encoder: Encoder, source: str) -> Clip:
         projection=model.text_projection.weight.to(base.device).float(),
         scale=model.logit_scale.exp().item(),
     )
+
+
+def namer(clip: Clip, words: Sequence[str], sure: float) -> Namer:
+    """Says which of some words a picture shows, as CLIP classifies without training.
+
+    Empty where its chance among all of them is below `sure`. The words are read now: what a base
+    learns later changes nothing.
+    """
+    with torch.no_grad():
+        template = clip.base.card.templates[0]
+        texts = clip.said([template.format(with_article(word)) for word in words])
+        directions = F.normalize(texts, dim=-1)
+
+    def names(pictures: Sequence[Picture]) -> list[str]:
+        if not pictures:
+            return []
+        seen = F.normalize(clip.seen(pictures).float(), dim=-1)
+        chances = (clip.scale * seen @ directions.T).softmax(-1)
+        best = zip(*(each.tolist() for each in chances.max(-1)), strict=True)
+        return [words[i] if chance >= sure else "" for chance, i in best]
+
+    return names
 
 
 def clips_of(base: Base, sources: Sequence[str] = ()) -> tuple[Clip, ...]:

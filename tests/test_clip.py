@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from groupshot.clip import (
     at_end,
     at_highest,
     clips_of,
+    namer,
     own,
     shape,
     summed_up,
@@ -55,6 +57,29 @@ def test_without_new_words_both_are_the_end_where_transformers_pools(paired_base
     assert at_end(paired_base, ids).tolist() == at_highest(paired_base, ids).tolist()
     pooled = paired_base.text_encoder(ids).pooler_output
     torch.testing.assert_close(summed_up(paired_base, prompts), pooled)
+
+
+def test_parts_are_called_what_clip_is_sure_of(paired_base):
+    pair = own(paired_base)
+    assert pair is not None
+    words = ["cat", "dog"]
+    texts = pair.said([paired_base.card.templates[0].format(f"a {word}") for word in words])
+    sight = {"red": texts[1], "blue": texts[0]}
+    clip = replace(
+        pair,
+        prepared=lambda pictures: torch.stack([sight[each.info["colour"]] for each in pictures]),
+        tower=lambda pixels: pixels,
+        scale=100.0,
+    )
+    pictures = [Image.new("RGB", (8, 8), colour) for colour in sight]
+    for picture, colour in zip(pictures, sight, strict=True):
+        picture.info["colour"] = colour
+    names = namer(clip, words, sure=0.9)
+    assert names(pictures[:1]) == ["dog"]
+    assert names([]) == []
+    even = replace(clip, scale=0.0)
+    assert namer(even, words, sure=0.9)(pictures) == ["", ""]
+    assert namer(even, words, sure=0.4)(pictures) == ["cat", "cat"]
 
 
 def test_what_is_said_has_a_gradient_and_what_is_seen_has_none(learning):

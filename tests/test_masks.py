@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +24,7 @@ from groupshot.masks import (
     felzenszwalb,
     heightened,
     kept,
-    named,
+    naming,
     refined,
     restored,
     sightings,
@@ -368,20 +369,19 @@ def check(parts: list[Part], mask: np.ndarray) -> None:
     assert not any((part.mask & ~mask).any() for part in parts)
 
 
-def test_a_namer_sees_everything_cut_out_on_white():
+def test_a_namer_sees_parts_cut_out_on_white():
     photo = Image.new("RGB", (40, 40), "navy")
     mask, part = np.zeros((40, 40), dtype=bool), np.zeros((40, 40), dtype=bool)
     mask[10:30, 5:35] = True
     part[10:20, 5:15] = part[15:20, 15:20] = True
-    seen = []
+    seen: list[Image.Image] = []
 
-    class Colours:
-        def names(self, whole, parts):
-            seen.extend([whole, *parts])
-            return ["sleeve"]
+    def sleeves(cutouts: Sequence[Image.Image]) -> list[str]:
+        seen.extend(cutouts)
+        return ["sleeve"]
 
-    (found,) = named(photo, mask, [Part(mask=part)], Colours())
+    (found,) = naming(lambda *_: [Part(mask=part)], sleeves)(photo, mask)
     assert found.name == "sleeve"
-    assert [each.size for each in seen] == [(30, 20), (15, 10)]
-    assert seen[1].getpixel((0, 0)) == (0, 0, 128)
-    assert seen[1].getpixel((14, 0)) == (255, 255, 255)
+    assert [each.size for each in seen] == [(15, 10)]
+    assert seen[0].getpixel((0, 0)) == (0, 0, 128)
+    assert seen[0].getpixel((14, 0)) == (255, 255, 255)

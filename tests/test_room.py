@@ -1,5 +1,6 @@
 import pytest
 from conftest import save_picture
+from test_methods import quick
 
 from groupshot.cast import Cast
 from groupshot.errors import UserError
@@ -26,10 +27,26 @@ def first_step(cast: Cast, base, out, vectors: int) -> None:
 
 def test_more_concepts_than_a_caption_has_room_for(tmp_path, base):
     cast = crowd(tmp_path / "cast", 20)
-    with pytest.raises(UserError, match="all/1.jpg shows 20 concepts of together 80 tokens"):
+    with pytest.raises(UserError, match=r"all/1.jpg takes 80 tokens \(cat-a, .* fewer vectors"):
         first_step(cast, base, tmp_path / "run", vectors=4)
     assert not (tmp_path / "run").exists()
     assert base.words == {}
+
+
+def test_a_concept_that_a_caption_has_no_room_for(tmp_path, base):
+    with pytest.raises(UserError, match="<cat-a> takes 100 tokens"):
+        first_step(crowd(tmp_path / "cast", 1), base, tmp_path / "run", vectors=100)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("middle")
+def test_a_composite_that_a_caption_has_no_room_for(two_cats, tmp_path, base):
+    far = quick("far", vectors=40)
+    with pytest.raises(UserError, match=r"a composite of 2 takes 80 tokens.*\(most\)"):
+        next(iter(Run(two_cats, method=far, base=base, out=tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
+    alone = quick("far", vectors=40, most=1)
+    assert next(iter(Run(two_cats, method=alone, base=base, out=tmp_path / "run")))
 
 
 def test_as_many_as_a_caption_has_room_for(tmp_path, base):

@@ -89,6 +89,7 @@ def test_what_was_found_faster_once_all_use(made, tmp_path, monkeypatch):
     assert {each["precision"] for each in told} == {"bf16"}
     monkeypatch.setattr(rows, "faster", lambda base: "fp32")
     assert work.settled(TERMS, told).precision == "bf16"
+    assert work.settled(replace(TERMS, amount=Amount()), told).precision == "bf16"
     assert work.settled(replace(TERMS, weights="def"), told).precision == "fp32"
 
 

@@ -112,8 +112,11 @@ def finished(cells: Iterable[Cell], terms: Terms, out: Path) -> dict[Path, Line]
 
 
 def settled(terms: Terms, written: Iterable[Line]) -> Terms:
-    """The terms, with the precision that cells on them were made with, or that is faster here."""
-    known = [line["precision"] for line in written if same(terms.line, line)]
+    """The terms, with the precision that cells of the base were made with, or what is faster here.
+
+    Whatever the amount: with more to draw, what was learned is taken as it is.
+    """
+    known = [line["precision"] for line in written if line["base"] == terms.weights]
     return replace(terms, precision=known[0] if known else apart(rows.faster_of, terms.base))
 
 

@@ -5,7 +5,7 @@ loads a network of its own stays in its module: `segmenters`, `automatic`.
 """
 
 from groupshot.masks.attended import RULES, Rule, balanced, beliefs, chosen, heightened, refined
-from groupshot.masks.parts import Namer, Part, Parted, anatomy, felzenszwalb, named, slic
+from groupshot.masks.parts import Namer, Part, Parted, anatomy, felzenszwalb, naming, slic
 from groupshot.masks.segmenter import Candidate, Segmenter
 from groupshot.masks.sightings import Sighting, by_hand, kept, restored, sightings
 from groupshot.masks.toybox import Toybox
@@ -28,7 +28,7 @@ __all__ = [
     "felzenszwalb",
     "heightened",
     "kept",
-    "named",
+    "naming",
     "refined",
     "restored",
     "sightings",

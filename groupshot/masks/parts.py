@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -45,13 +44,8 @@ Parted = Callable[[Picture, HardMask], list[Part]]
 """Takes a concept in a photo apart, given its mask there; the largest part comes first."""
 
 
-@runtime_checkable
-class Namer(Protocol):
-    """Whoever can say what parts are: CLIF asks a language model that sees."""
-
-    def names(self, whole: Picture, parts: Sequence[Picture]) -> Sequence[str]:
-        """A name for each part, empty for one that has none; all are cut out on white."""
-        ...
+Namer = Callable[[Sequence[Picture]], Sequence[str]]
+"""Says what parts are, cut out on white: a word for each, empty where it knows none."""
 
 
 def anatomy(toybox: Toybox) -> Parted:
@@ -125,10 +119,15 @@ def sifted(parts: Iterable[Part], mask: HardMask) -> list[Part]:
     return sorted(large, key=lambda part: -int(part.mask.sum()))
 
 
-def named(picture: Picture, mask: HardMask, parts: Sequence[Part], namer: Namer) -> list[Part]:
-    """Parts with the names that a namer has for them."""
-    names = namer.names(on_white(picture, mask), [on_white(picture, p.mask) for p in parts])
-    return [replace(part, name=name) for part, name in zip(parts, names, strict=True)]
+def naming(apart: Parted, namer: Namer) -> Parted:
+    """The same parts, with the names that a namer has for them."""
+
+    def parted(picture: Picture, mask: HardMask) -> list[Part]:
+        parts = apart(picture, mask)
+        names = namer([on_white(picture, part.mask) for part in parts])
+        return [replace(part, name=name) for part, name in zip(parts, names, strict=True)]
+
+    return parted
 
 
 def on_white(picture: Picture, mask: HardMask) -> Picture:

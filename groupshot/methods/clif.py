@@ -27,11 +27,11 @@ from torch import Generator, Tensor
 
 from groupshot.base import Base
 from groupshot.cast import Cast
-from groupshot.clip import Clip, Pooling, at_end, at_highest, clips_of
+from groupshot.clip import Clip, Pooling, at_end, at_highest, clips_of, namer
 from groupshot.errors import UserError
 from groupshot.keep import Keep, Kept
 from groupshot.losses import alike, contrastive, cosine, denoising, inner
-from groupshot.masks import kept, restored, sightings
+from groupshot.masks import Namer, kept, naming, restored, sightings
 from groupshot.masks.partings import parting, usual
 from groupshot.masks.segmenters import segmenter
 from groupshot.presets import per_base
@@ -64,6 +64,13 @@ COMMON = (
     *("mouse", "robot", "bird", "frog", "elephant", "lion", "dragon"),
 )
 """Those that the paper's figure 4 shows, and what the toybox knows: nobody lists them all."""
+
+PARTS = (
+    *("head", "face", "ear", "eye", "nose", "mouth", "hair", "neck", "body", "belly", "back"),
+    *("arm", "hand", "leg", "foot", "paw", "tail", "wing", "hat", "glasses", "scarf", "shirt"),
+    *("jacket", "dress", "trousers", "shoe", "bag", "wheel", "handle", "lid", "door", "window"),
+)
+"""What concepts are made of and wear: our list, since nobody gives one."""
 
 POOLINGS: Mapping[str, Pooling] = {"end": at_end, "highest": at_highest}
 LIKENESSES = {"cosine": cosine, "inner": inner}
@@ -133,6 +140,11 @@ class Clif:
     parts: str = ""
     """What takes concepts apart: anatomy, slic, felzenszwalb, sam or sam=MODEL; empty, the first in
     the toybox, slic elsewhere."""
+    part_words: tuple[str, ...] = per_base((), sd=PARTS)
+    """What parts may be called by the CLIP that compares; none in the toybox, where `anatomy` knows
+    them. The paper asks a language model."""
+    sure: float = 0.5
+    """The least chance that CLIP gives a part's name; what is less sure has none: ours."""
     segmenter: str = ""
     """Who finds what has no hand mask: NAME or NAME=MODEL,MODEL; empty, the base's own choice."""
     pooling: Literal["end", "highest"] = "end"
@@ -188,7 +200,8 @@ class Clif:
         own = keep("common", lambda g: priors(base, self.words(base), self.common_each, g))
 
         def seen(generator: Generator) -> Kept:
-            made = self.made(base, self.pieces(base, cast, masks, own), generator)
+            says = namer(clips[0], self.part_words, self.sure) if self.part_words else None
+            made = self.made(base, self.pieces(base, cast, masks, own, says), generator)
             pictures = [each.picture for each in made]
             return seen_as(made, torch.cat([each.seen(pictures).cpu() for each in clips], dim=-1))
 
@@ -206,12 +219,21 @@ class Clif:
         return set(known(self.common, base.lexicon)) if needed else set()
 
     def pieces(
-        self, base: Base, cast: Cast, masks: Sequence[Mapping[str, HardMask]], own: Kept
+        self,
+        base: Base,
+        cast: Cast,
+        masks: Sequence[Mapping[str, HardMask]],
+        own: Kept,
+        says: Namer | None = None,
     ) -> Pieces:
-        """All that collages are made of: the cast by its masks, and the base's `own` drawings."""
+        """All that collages are made of: the cast by its masks, and the base's `own` drawings.
+
+        Parts have the names that somebody `says`, if anybody does.
+        """
         masked = list(zip(shots(cast), masks, strict=True))
         eye = segmenter(self.segmenter or base.card.segmenter, base.device)
         apart = parting(self.parts or usual(base.card.segmenter), base.device)
+        apart = apart if says is None else naming(apart, says)
         there = wholes(cast, masked, base.size)
         return Pieces(
             wholes=there,

@@ -43,6 +43,7 @@ from groupshot.samples import (
 from groupshot.samples.captions import SCENERY, known, templated
 from groupshot.samples.fusion import Fusion, Mixture, either, photo_draw, subjects
 from groupshot.samples.grounds import Ground, Masked, bare, photographed
+from groupshot.samples.room import check_most
 from groupshot.samples.strangers import Stranger, asked, found, strangers
 from groupshot.shapes import Latent
 from groupshot.stage import SCHEDULES, Schedule, Stage
@@ -149,6 +150,7 @@ class FaR:
         else:
             own = self.drawn(base, cast, keep)
         rows = tokens(base, nouns(cast), self.vectors, keep.seeded("tokens"))
+        check_most(base, cast.names, self.most if self.fusion else 1)
         others = SETS[self.learns](base, self.rank, self.modules, keep.seeded("modules"))
         rate = self.lora_rate if self.learns == "lora" else self.weight_rate
         captions = templated(base.card.templates, sorted({*nouns(cast).values()}))
