@@ -225,20 +225,24 @@ def test_figures_are_written_shortly():
 
 def crowd(contender: Contender, size: int, share: float) -> Line:
     marks = {key: share for key in ("present", "identity", "mixed", "all_right", "prompt")}
-    asked = {"two": marks} if size < 4 else {"two": marks, "three": marks}
+    who = ("two",) if size < 4 else ("two", "three") if size > 6 else ("two", "three", "all")
+    asked = dict.fromkeys(who, marks)
     return line(cell(contender, suite="crowd", concepts=size), share, asked=asked)
 
 
 def test_the_collapse_is_plotted():
     every = [crowd(TI, size, 1 / size) for size in (2, 4, 10)] + [crowd(CEILINGS[0], 2, 1.0)]
     (section,) = sections(every)
-    assert list(section.curves) == ["two", "three"]
+    assert list(section.curves) == ["two", "three", "all"]
     assert section.curves["two"].rows["textual-inversion"][2] == Figure(mean=0.1, spread=None)
     assert section.curves["three"].rows["textual-inversion"][0] is None
+    of_all = section.curves["all"].rows["textual-inversion"]
+    assert [each and each.mean for each in of_all] == [0.5, 0.25, None], "two are all of two"
     drawn = chart(list(section.curves.values()))
-    assert drawn.count("<polyline") == 2, "a point is no line"
-    assert drawn.count("<circle") == 2 + 4 + 2, "two labels, and every point"
+    assert drawn.count("<polyline") == 3, "a point is no line"
+    assert drawn.count("<circle") == 2 + 4 + 2 + 3, "two labels, and every point"
     assert "asked for three, by how many are learned at once" in document([section])
+    assert "present, by degree" in document([section])
 
 
 # the whole

@@ -97,7 +97,11 @@ def section(suite: str, lines: Sequence[Line]) -> Section:
         shows=SUITES[suite].shows,
         extent=extent(lines),
         main=table("all pictures", rows, COLUMNS, lambda line, column: line[COLUMNS[column]]),
-        apart=[*(sizes(rows) if curves else [*degrees(rows), *variants(rows)]), *attributes(rows)],
+        apart=[
+            *degrees(rows),
+            *(sizes(rows) if curves else variants(rows)),
+            *attributes(rows),
+        ],
         duels=[duels(name, key, learned) for name, key in APART.items()],
         ceilings=[label for label in rows if label not in learned],
         curves=curves,
@@ -186,10 +190,10 @@ def crowded(rows: Rows, key: str) -> dict[str, Table]:
 
 
 def of_size(name: str, key: str) -> Callable[[Line, str], float | None]:
-    """A score of the pictures of so many, in the lines that learned so many."""
+    """A score of the pictures of so many, in the lines that learned so many; two are all of two."""
 
     def value(line: Line, size: str) -> float | None:
-        asked = line["asked"].get(name)
+        asked = line["asked"].get("two" if name == "all" and line["concepts"] == 2 else name)
         return asked[key] if asked and str(line["concepts"]) == size else None
 
     return value
