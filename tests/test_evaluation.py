@@ -10,10 +10,12 @@ import pytest
 import torch
 from PIL import Image
 from transformers import CLIPTokenizer
+from worldly import whole
 
 from groupshot.base import Base
 from groupshot.bench.suites import SUITES
 from groupshot.cast import Cast, Concept
+from groupshot.clip import FITTING, shape
 from groupshot.errors import UserError
 from groupshot.methods import TextualInversion
 from groupshot.photo import Photo
@@ -244,8 +246,18 @@ def test_a_run_whose_cast_is_gone_says_so(trained, drawn_cast):
 def test_with_neither_truth_nor_a_clip_pair_nothing_can_be_said(base, two_cats, tmp_path):
     method = TextualInversion(steps=2, batch=1, crops=1)
     run = train(two_cats, method=method, base=base, out=tmp_path / "run")
-    with pytest.raises(UserError, match="no CLIP pair of its own"):
+    with pytest.raises(UserError, match="could score it, and it is not to be had: .* no CLIP vis"):
         evaluate(run)
+
+
+def test_photos_are_scored_by_the_clip_that_fits_the_base(base, two_cats, tmp_path, monkeypatch):
+    clip = whole(tmp_path / "clip", base.encoders[0])
+    monkeypatch.setitem(FITTING, shape(base.text_encoder.config), str(clip))
+    method = TextualInversion(steps=2, batch=1, crops=1)
+    scores = evaluate(train(two_cats, method=method, base=base, out=tmp_path / "run"))
+    assert scores.present is None
+    assert scores.clip_t is not None
+    assert scores.clip_i is not None
 
 
 def test_the_pair_is_the_bases_own(world_base_folder):

@@ -1,4 +1,4 @@
-"""CLIP-T and CLIP-I, what the papers report: with the pair that the base itself was made with."""
+"""CLIP-T and CLIP-I, what the papers report: with the CLIP that fits the base."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from groupshot.base import Base
 from groupshot.cast import Cast
-from groupshot.clip import Clip, own
+from groupshot.clip import Clip, clips_of, own
 from groupshot.samples import with_article
 from groupshot.scores.asks import Drawn
 
@@ -34,7 +34,7 @@ class Pair(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnPair:
+class ClipPair:
     """A base's text encoder and vision tower, and what brings both together."""
 
     clip: Clip
@@ -50,9 +50,14 @@ class OwnPair:
 
 
 def pair_of(base: Base) -> Pair | None:
-    """The pair of a base that has one: a vision tower, and the projection beside it."""
+    """The pair that a base brings along, if it does: a vision tower, and the projection beside."""
     clip = own(base)
-    return None if clip is None else OwnPair(clip=clip)
+    return None if clip is None else ClipPair(clip=clip)
+
+
+def fitting(base: Base) -> Pair:
+    """That pair, or the published CLIP that fits; a UserError where it cannot be had."""
+    return ClipPair(clip=clips_of(base)[0])
 
 
 def alignments(pair: Pair, cast: Cast, drawn: Drawn) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from groupshot.pictures import generate
 from groupshot.run import Run
 from groupshot.runfolder import Trained
 from groupshot.scores.asks import Ask, Drawn, asks
-from groupshot.scores.clip import Pair, alignments, pair_of
+from groupshot.scores.clip import Pair, alignments, fitting, pair_of
 from groupshot.scores.diversity import diversity
 from groupshot.scores.likeness import (
     Hidden,
@@ -97,14 +97,15 @@ class Panel:
 
     @classmethod
     def of(cls, cast: Cast, base: Base) -> "Panel":
-        """The reader for a drawn cast, the base's own CLIP pair for any; UserError if neither."""
+        """The reader for a drawn cast, a CLIP that fits the base for any; UserError if neither."""
         drawn = (cast.folder / TRUTH).is_file()
-        pair = pair_of(base)
-        if not drawn and pair is None:
+        try:
+            pair = pair_of(base) if drawn else fitting(base)
+        except UserError as none:
             raise UserError(
-                f"{cast.folder} was not drawn by the toybox, and {base.source} has no CLIP pair "
-                "of its own: nothing can score it"
-            )
+                f"{cast.folder} was not drawn by the toybox, so only the CLIP of {base.source} "
+                f"could score it, and it is not to be had: {str(none).split('. ')[0]}"
+            ) from none
         return cls(
             cast=cast,
             people=truth(cast.folder) if drawn else {},
