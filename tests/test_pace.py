@@ -1,13 +1,16 @@
 """Our steps beside plain ones: both run, and the plain ones learn what they should."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from groupshot.base import Base
-from groupshot.benchmarks.pace import WARM, Asked, alone, measured, rows
+from groupshot.benchmarks import pace
+from groupshot.benchmarks.meter import MIB
+from groupshot.benchmarks.pace import WARM, Asked, alone, measured, rows, size
 from groupshot.benchmarks.plain import NEW, begun
 from groupshot.methods import METHODS
 from groupshot.weights import ATTENTION
@@ -34,11 +37,15 @@ def test_each_side_takes_turns_and_a_row_compares_them(asked):
     assert "dreambooth" in str(row)
 
 
-def test_the_memory_of_a_side_is_counted_from_the_making_of_its_base_on(asked):
+def test_the_memory_of_a_side_is_that_of_its_base_and_of_what_it_does(asked, monkeypatch):
     taken = alone(asked, "ours")
     assert len(taken.steps) == 1 + WARM
-    assert taken.prepared > 0
-    assert taken.peak > 0
+    weights = size(Base.load(asked.base, device="cpu"))
+    assert weights > MIB / 10
+    assert min(taken.prepared, taken.peak) * MIB > weights
+    monkeypatch.setattr(pace, "size", lambda base: weights + 100 * MIB)
+    again = alone(replace(asked, out=asked.out / "again"), "ours")
+    assert again.prepared == pytest.approx(taken.prepared + 100, abs=2)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import nn
 
 from groupshot.base import Base, quiet
 from groupshot.bench.processes import apart
@@ -127,9 +128,8 @@ SIDES = ("ours", "plain", "words")
 """Those that are compared."""
 
 
-def side(asked: Asked, who: str) -> Timed:
+def side(asked: Asked, who: str, base: Base) -> Timed:
     """The steps of one of SIDES, on a base of its own; the plain ones without end."""
-    base = base_of(asked)
     method = measured(asked.method, base, asked.steps)
     if who == "ours":
         cast = cast_of(asked.cast, asked.out / "cast", base.size)
@@ -164,7 +164,7 @@ def now(device: torch.device) -> float:
 
 def in_turns(asked: Asked) -> dict[str, Taken]:
     """The steps of each side, made in turns for as long as ours go on."""
-    turns = zip(*[side(asked, who) for who in SIDES], strict=False)
+    turns = zip(*[side(asked, who, base_of(asked)) for who in SIDES], strict=False)
     return {
         who: Taken(steps=list(steps))
         for who, steps in zip(SIDES, zip(*turns, strict=True), strict=True)
@@ -172,15 +172,24 @@ def in_turns(asked: Asked) -> dict[str, Taken]:
 
 
 def alone(asked: Asked, who: str) -> Taken:
-    """The steps of one side, and what memory they took."""
+    """The steps of one side, and what memory they took, with the base that they are made on.
+
+    How the base came there is not counted: it was loaded, and halved, before it was on a GPU.
+    """
     quiet()
-    device = torch.device(asked.device)
-    with metered(device) as before:
-        turns = side(asked, who)
+    device, base = torch.device(asked.device), base_of(asked)
+    with metered(device, size(base)) as before:
+        turns = side(asked, who, base)
         first = next(turns)
     with metered(device, before.held) as after:
         rest = list(turns if who == "ours" else islice(turns, asked.steps + WARM))
     return Taken(steps=[first, *rest], prepared=before.peak // MIB, peak=after.peak // MIB)
+
+
+def size(base: Base) -> int:
+    """What a base's weights take, in bytes."""
+    nets = [net for net in base.pipe.components.values() if isinstance(net, nn.Module)]
+    return sum(each.nbytes for net in nets for each in net.state_dict().values())
 
 
 def one_by_one(asked: Asked) -> dict[str, Taken]:

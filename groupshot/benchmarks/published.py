@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
@@ -134,10 +133,9 @@ def scheduler(velocity: bool) -> DDIMScheduler:
     )
 
 
-def pipeline(model: Published, device: str) -> Any:
-    """A model's pipeline, its networks made on a device."""
-    with torch.device(device):
-        made = networks(model)
+def pipeline(model: Published) -> Any:
+    """A model's pipeline."""
+    made = networks(model)
     for net in made.values():
         net.requires_grad_(False).eval()
     parts: dict[str, Any] = {
@@ -154,5 +152,5 @@ def pipeline(model: Published, device: str) -> Any:
 
 def published(name: str, device: str, precision: str, recompute: bool) -> Base:
     """One of PUBLISHED as a base on a device, frozen, its weights as `Base.load` leaves them."""
-    pipe = spared(pipeline(PUBLISHED[name], device), precision, recompute)
-    return Base(pipe, Card(), name, precision)
+    pipe = spared(pipeline(PUBLISHED[name]), precision, recompute)
+    return Base(pipe.to(device), Card(), name, precision)
