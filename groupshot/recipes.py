@@ -139,6 +139,8 @@ class Full:
     kind: ClassVar[str] = "full"
     net: str
     modules: tuple[str, ...]
+    matrices: bool = False
+    """Whether no biases are taken: files of LoRA hold matrices alone."""
 
     @contextmanager
     def inside(self, base: Base) -> Generator[Tensors]:
@@ -149,6 +151,7 @@ class Full:
             name: owner
             for name, owner in owned(base.models[self.net], self.modules)
             if owner.weight not in words and name.rpartition(".")[0] not in silent
+            if owner.weight.ndim == 2 or not self.matrices
         }
         if not owners:
             raise absent(self.net, self.modules)

@@ -22,6 +22,9 @@ EVERYWHERE = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "c
 TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 """The projections of every attention layer of a text encoder, as transformers names them."""
 
+TEXT_LINEAR = (*TEXT_ATTENTION, "fc1", "fc2")
+"""All linear layers of a text encoder."""
+
 KEYS_VALUES = ("attn2.to_k", "attn2.to_v")
 """What a U-Net's cross-attention makes of the words: all that Custom Diffusion trains of it."""
 
@@ -119,6 +122,12 @@ def text_encoder(base: Base) -> Part:
     There the table learns along; here every row that is not a concept's stays, bit for bit.
     """
     return attached(base, "text-encoder", Full(net="text_encoder", modules=EVERYTHING))
+
+
+def text_matrices(base: Base) -> Part:
+    """The text encoder's linear layers without their biases: what can be exported as a LoRA."""
+    recipe = Full(net="text_encoder", modules=TEXT_LINEAR, matrices=True)
+    return attached(base, "text-encoder", recipe)
 
 
 SETS: Mapping[str, Callable[[Base, int, tuple[str, ...], torch.Generator], tuple[Part, ...]]] = {

@@ -27,6 +27,7 @@ from groupshot.weights import (
     lora,
     text_encoder,
     text_lora,
+    text_matrices,
     tokens,
     unet,
 )
@@ -79,9 +80,12 @@ def script(folder: Path, base: Base) -> str:
     return code.replace(f'"{Path(base.source).name}"', f'"{base.source}"')
 
 
-@pytest.mark.parametrize("form", ["diffusers", "pipeline"])
-def test_the_card_s_script_draws_the_same_picture(any_base, tmp_path, monkeypatch, form):
-    run = trained(any_base, tmp_path, unet_lora, keys_values, reading_lora)
+@pytest.mark.parametrize(
+    ("form", "reads"),
+    [("diffusers", reading_lora), ("diffusers", text_matrices), ("pipeline", reading_lora)],
+)
+def test_the_card_s_script_draws_the_same_picture(any_base, tmp_path, monkeypatch, form, reads):
+    run = trained(any_base, tmp_path, unet_lora, keys_values, reads)
     exported(run, form, tmp_path)
     ours = run.generate(PROMPT, seed=0)[0]
     monkeypatch.chdir(tmp_path)
@@ -100,8 +104,9 @@ def test_the_script_needs_no_groupshot(base, tmp_path):
     assert_alike(Image.open(tmp_path / "picture.png"), run.generate(PROMPT, seed=0)[0])
 
 
-def test_kohya_s_names_are_read_by_diffusers_own_converter(any_base, tmp_path):
-    run = trained(any_base, tmp_path, unet_lora, keys_values, reading_lora)
+@pytest.mark.parametrize("reads", [reading_lora, text_matrices])
+def test_kohya_s_names_are_read_by_diffusers_own_converter(any_base, tmp_path, reads):
+    run = trained(any_base, tmp_path, unet_lora, keys_values, reads)
     FORMATS["kohya"](run, tmp_path)
     pipe = copy.deepcopy(any_base.pipe)
     pipe.load_lora_weights(tmp_path, weight_name="cats.safetensors")

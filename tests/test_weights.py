@@ -13,6 +13,7 @@ from groupshot.weights import (
     lora,
     text_encoder,
     text_lora,
+    text_matrices,
     tokens,
     unet,
 )
@@ -139,7 +140,12 @@ def test_a_lora_leaves_to_others_what_they_are_learning(base):
         assert all(tensor.requires_grad for tensor in part.tensors.values())
 
 
-FULL = {"keys-values": keys_values, "unet": unet, "text-encoder": text_encoder}
+FULL = {
+    "keys-values": keys_values,
+    "unet": unet,
+    "text-encoder": text_encoder,
+    "text-matrices": text_matrices,
+}
 
 
 def moved(part):

@@ -57,7 +57,7 @@ from groupshot.samples import (
 )
 from groupshot.shapes import HardMask
 from groupshot.stage import SCHEDULES, Schedule, Stage
-from groupshot.weights import ATTENTION, ROWS, Part, copied_tokens, lora, text_encoder
+from groupshot.weights import ATTENTION, ROWS, Part, copied_tokens, lora, text_matrices
 
 COMMON = (
     *("chef", "wizard", "doctor", "jean jacket", "stool", "dog", "cat", "bear", "rabbit", "fox"),
@@ -76,7 +76,7 @@ POOLINGS: Mapping[str, Pooling] = {"end": at_end, "highest": at_highest}
 LIKENESSES = {"cosine": cosine, "inner": inner}
 LEARNERS: Mapping[str, Callable[[Base], tuple[Part, ...]]] = {
     "tokens": lambda base: (),
-    "text-encoder": lambda base: (text_encoder(base),),
+    "text-encoder": lambda base: (text_matrices(base),),
 }
 
 
@@ -105,7 +105,7 @@ class Clif:
     contrast_rate: float = per_base(2e-3, sd=1e-4)
     """Learning rate of the rows in the contrastive stage; the code's on sd."""
     encoder_rate: float = 1e-5
-    """Learning rate of the text encoder, if it learns."""
+    """Learning rate of the text encoder, if it learns: its matrices, which a LoRA file can hold."""
     token_rate: float = per_base(5e-3, sd=2e-4)
     """Learning rate of the rows in the other two; the code's on sd."""
     lora_rate: float = per_base(1e-4, sd=2e-4)
