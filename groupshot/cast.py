@@ -115,6 +115,7 @@ def _found(folder: Path, shared: set[Path]) -> tuple[Concept, ...]:
             continue
         paths = [path for path in pictures_in(child) if path not in shared]
         if not paths:
+            _check_no_subject(child)
             continue
         name, _, noun = child.name.partition(".")
         _check_name(name, child)
@@ -123,6 +124,15 @@ def _found(folder: Path, shared: set[Path]) -> tuple[Concept, ...]:
         photos = tuple(_photo(path) for path in paths)
         found[name] = child, Concept(name=name, noun=noun or None, photos=photos)
     return tuple(concept for _, concept in found.values())
+
+
+def _check_no_subject(folder: Path) -> None:
+    """Refuse a folder that is meant to be a subject's, since it says a class, or holds nothing."""
+    if "." in folder.name or not any(folder.iterdir()):
+        raise UserError(
+            f"{folder} has no picture of its own: put photos there, and not into a folder inside "
+            "it, or remove it"
+        )
 
 
 def _listed(folder: Path, name: str, entry: Entry, shared: set[Path]) -> Concept:
@@ -211,7 +221,7 @@ def _check_masks(cast: Cast) -> None:
 
 def _check_left_out(cast: Cast, mask: Path) -> None:
     """Say why a mask is not used, unless its photo is not used either."""
-    if mask.suffix != ".png":
+    if mask.suffix.lower() != ".png":
         raise UserError(f"{mask} is no .png: save the mask as one, without losses")
     plain = mask.with_name(mask.name[: -len(".mask.png")])
     photo, name = plain.with_suffix(""), plain.suffix[1:]

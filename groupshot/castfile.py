@@ -57,6 +57,8 @@ def read_sheet(folder: Path) -> Sheet:
     """Read FOLDER/cast.yaml, or nothing where there is none; UserError begins with its path."""
     path = folder / "cast.yaml"
     if not path.exists():
+        if (folder / "cast.yml").exists():
+            raise UserError(f"{folder / 'cast.yml'} is not read: call it cast.yaml")
         return Sheet()
     try:
         return _sheet(yaml.load(path.read_text(encoding="utf-8"), _Loader))

@@ -16,6 +16,8 @@ from safetensors import SafetensorError
 
 from groupshot.errors import UserError
 
+LARGEST = 2**32
+"""One more than the largest seed."""
 MISTAKE = 2
 INTERRUPTED = 130
 SHORT = (
@@ -30,7 +32,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         """Refuse what was typed."""
-        raise UserError(f"{message} (`{self.prog} --help` says more)")
+        order = "; it goes before --set" if message.endswith("required: CAST") else ""
+        raise UserError(f"{message}{order} (`{self.prog} --help` says more)")
 
 
 class MethodsHelp(argparse.Action):
@@ -96,7 +99,7 @@ def parser() -> Parser:
     bases = _command(commands, "bases", "the known bases, or how well one draws")
     bases.add_argument("--check", metavar="NAME|FOLDER", help="measure it afresh")
     bases.add_argument("-n", metavar="N", type=_count, default=1000, help="on N prompts (1000)")
-    bases.add_argument("--seed", metavar="S", type=int, default=0, help="of the prompts (0)")
+    bases.add_argument("--seed", metavar="S", type=_seed, default=0, help="of the prompts (0)")
 
     _examines(_command(commands, "doctor", "whether this machine has what is needed"))
     return top
@@ -150,7 +153,7 @@ def _learns(train: argparse.ArgumentParser) -> None:
         type=_microbatch,
         help="take a step's batch N samples at a time; auto: as many as there is memory for (all)",
     )
-    train.add_argument("--seed", metavar="N", type=int, default=0, help="of every draw (0)")
+    train.add_argument("--seed", metavar="N", type=_seed, default=0, help="of every draw (0)")
     train.add_argument("--resume", action="store_true", help="go on where --out was left")
     _sets(train)
 
@@ -159,7 +162,7 @@ def _draws(draw: argparse.ArgumentParser) -> None:
     draw.add_argument("run", metavar="RUN", type=Path, help="the --out of `train`")
     draw.add_argument("prompt", metavar="PROMPT", help='"<luna> and <rex> on the beach"')
     draw.add_argument("-n", metavar="N", type=_count, default=1, help="how many (1)")
-    draw.add_argument("--seed", metavar="S", type=int, default=0, help="picture i has S+i (0)")
+    draw.add_argument("--seed", metavar="S", type=_seed, default=0, help="picture i has S+i (0)")
     draw.add_argument("--steps", metavar="N", type=_count, help="of denoising (the base's own)")
     _writes(draw, None)
 
@@ -236,9 +239,17 @@ def _sets(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _whole(text: str) -> int:
+    """Read a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number") from None
+
+
 def _count(text: str) -> int:
-    """Read a number of things; argparse turns the ValueError into its complaint."""
-    number = int(text)
+    """Read a number of things."""
+    number = _whole(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return number
@@ -250,10 +261,10 @@ def _microbatch(text: str) -> int | str:
 
 
 def _seed(text: str) -> int:
-    """Read a seed of the world's; they begin at 0."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    """Read a seed; they begin at 0."""
+    number = _whole(text)
+    if not 0 <= number < LARGEST:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to {LARGEST - 1}")
     return number
 
 

@@ -194,8 +194,8 @@ def namer(clip: Clip, words: Sequence[str], sure: float) -> Namer:
             return []
         seen = F.normalize(clip.seen(pictures).float(), dim=-1)
         chances = (clip.scale * seen @ directions.T).softmax(-1)
-        best = zip(*(each.tolist() for each in chances.max(-1)), strict=True)
-        return [words[i] if chance >= sure else "" for chance, i in best]
+        surest, which = chances.max(-1)
+        return [words[int(i)] if p >= sure else "" for p, i in zip(surest, which, strict=True)]
 
     return names
 

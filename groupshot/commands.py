@@ -23,7 +23,7 @@ from groupshot.cards import OTHERS, USUALLY, base_line, described, field_lines, 
 from groupshot.cast import Cast, asked
 from groupshot.confusion import told
 from groupshot.demo import demonstrated
-from groupshot.doctor import confusions, examined
+from groupshot.doctor import examined, of_cast
 from groupshot.errors import UserError
 from groupshot.export import exported
 from groupshot.fields import overrides
@@ -55,7 +55,8 @@ def train(options: Namespace) -> int:
 def learn(options: Namespace) -> int:
     """Learn a cast; with --json every step is a line, and the last names the run."""
     method = chosen(options.method, options.set)
-    (check_writable if options.resume else check_free)(options.out)
+    going_on = options.resume or (options.out / RECORD).is_file()  # a run itself offers --resume
+    (check_writable if going_on else check_free)(options.out)
     cast = Cast.load(options.cast)
     base = Base.load(options.base, precision=options.precision, recompute=options.recompute)
     base.optimiser, base.microbatch = options.optimiser, options.microbatch
@@ -84,7 +85,10 @@ def learn(options: Namespace) -> int:
 def generate(options: Namespace) -> int:
     """Draw pictures of what a run has learned."""
     check_free(options.out)
-    asked(options.prompt, read(options.run)["cast"]["concepts"])
+    names = read(options.run)["cast"]["concepts"]
+    if not asked(options.prompt, names):
+        called = " and ".join(f"<{name}>" for name in names)
+        print(f"the prompt asks for nobody who was learned: write {called}", file=sys.stderr)
     run = Trained.load(options.run)
     with run.learned.applied_to(run.base) as base, filled(options.out) as out:
         pictures = drawn(base, options.prompt, n=options.n, seed=options.seed, steps=options.steps)
@@ -224,7 +228,7 @@ def doctor(options: Namespace) -> int:
     """Say what this machine has, what to do about what it lacks, and what is hard about a cast."""
     findings = examined()
     if options.cast is not None:
-        findings.append(confusions(Base.load(options.base), Cast.load(options.cast)))
+        findings += of_cast(Base.load(options.base), Cast.load(options.cast))
     lines = [f"{'ok' if f.ok else '!!'}  {f.name}: {f.says}" for f in findings]
     show(options, {f.name: {"ok": f.ok, "says": f.says} for f in findings}, lines)
     return 0 if all(f.ok for f in findings) else 1

@@ -16,10 +16,11 @@ from huggingface_hub.constants import HF_HUB_CACHE
 
 from groupshot.base import Base
 from groupshot.basefolder import TOYBOX, check
-from groupshot.cast import Cast
+from groupshot.cast import Cast, check_nouns
 from groupshot.confusion import told
 from groupshot.errors import UserError
 from groupshot.runfolder import LIBRARIES
+from groupshot.samples import nouns
 
 MEMORY = 4 * 2**30
 DISK = 2**30
@@ -94,10 +95,20 @@ def cache() -> Finding:
     return Finding(name="cache", ok=ok, says=f"{folder}{hint}")
 
 
-def confusions(base: Base, cast: Cast) -> Finding:
-    """Which concepts of a cast are likely to be taken for each other; that is no fault."""
+def of_cast(base: Base, cast: Cast) -> list[Finding]:
+    """Whether methods know what a cast is of, and who in it is likely to be confused."""
+    try:
+        nouns(cast)
+        if base.lexicon:
+            check_nouns(cast, base.lexicon)
+    except UserError as mistake:
+        return [Finding(name="classes", ok=False, says=str(mistake))]
     says = list(told(base, cast)) or ["no two of its concepts are likely to be confused"]
-    return Finding(name="confusion", ok=True, says="\n    ".join(says))
+    members = ", ".join(f"<{each.name}> is a {each.noun}" for each in cast.concepts)
+    return [
+        Finding(name="classes", ok=True, says=members),
+        Finding(name="confusion", ok=True, says="\n    ".join(says)),
+    ]
 
 
 def _size(size: float) -> str:

@@ -1,12 +1,40 @@
-"""Presets: a method's fields have one default, the toybox's, and another on kinds of real bases."""
+"""Presets: what a method's fields are usually, and what they may be.
 
+They have one default, the toybox's, and another on kinds of real bases.
+"""
+
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import field, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from groupshot.base import Base
+from groupshot.errors import UserError
 
 M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The range of a number."""
+
+    least: float
+    most: float = math.inf
+
+    def __contains__(self, number: float) -> bool:
+        return self.least <= number <= self.most
+
+    def __str__(self) -> str:
+        return f"at least {self.least}" + (f" and at most {self.most}" * math.isfinite(self.most))
+
+
+Count = Annotated[int, Within(1)]
+"""Of things that cannot do without one."""
+Number = Annotated[int, Within(0)]
+"""Of things that there may be none of."""
+Share = Annotated[float, Within(0, 1)]
+Weight = Annotated[float, Within(0)]
+"""Of a loss, and rates, angles, exponents."""
 
 KINDS: Mapping[str, str] = {
     "sd": "Stable Diffusion",
@@ -48,4 +76,13 @@ def preset(method: type, base: Base) -> dict[str, Any]:
 
 def fitted(method: type[M], base: Base, **said: Any) -> M:
     """A method as it is usually used on this base, but for what is said of its fields."""
-    return method(**{**preset(method, base), **said})
+    return checked(method(**{**preset(method, base), **said}))
+
+
+def checked(method: M) -> M:
+    """The method; a UserError names a field of it that is out of its range."""
+    for name, hint in get_type_hints(type(method), include_extras=True).items():
+        for range_ in getattr(hint, "__metadata__", ()):
+            if isinstance(range_, Within) and (value := getattr(method, name)) not in range_:
+                raise UserError(f"{name}={value:g}: {name} is {range_}")
+    return method

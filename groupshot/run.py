@@ -27,7 +27,7 @@ from groupshot.keep import Keep, seeded
 from groupshot.learned import Learned
 from groupshot.optimisers import OPTIMISERS
 from groupshot.pictures import generate
-from groupshot.presets import fitted
+from groupshot.presets import checked, fitted
 from groupshot.runfolder import Trained
 from groupshot.samples.room import check_room
 from groupshot.stage import Method, Stage, Step
@@ -77,7 +77,8 @@ class Run:
         self.team = present()
         before = self.team.led(lambda: runfolder.begun(self.out, resume))
         self.base = Base.load(base) if isinstance(base, str) else base
-        self.method: Method = fitted(method, self.base) if isinstance(method, type) else method
+        usual = fitted(method, self.base) if isinstance(method, type) else method
+        self.method: Method = checked(usual)
         if self.base.lexicon:
             check_nouns(cast, self.base.lexicon)
         fields = json.loads(json.dumps(asdict(self.method)))  # type: ignore[call-overload]
@@ -87,8 +88,7 @@ class Run:
         self._optimiser = OPTIMISERS[self.base.optimiser](self.base.device)
         if before is not None:
             self.record = runfolder.resumed(self.out, before, self.record)
-        asked = self.record["microbatch"]
-        self._most: int | None = None if asked == "auto" else asked
+        self._most = runfolder.most(self.record)
         self._learners: dict[Part, Optimizer] = {}
         self._live = False
 
@@ -97,7 +97,7 @@ class Run:
         """Whether all stages are done, and what was learned is in the folder."""
         return (self.out / runfolder.LEARNED).is_file()
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Generator[Step]:
         """Train from where the folder stands, and give each step once it is made.
 
         Left early, it writes a checkpoint; left in any way, the base is as it was found.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL.Image import Image as Picture
@@ -113,15 +113,31 @@ def check_same(folder: Path, before: Record, now: Record) -> None:
         old, new = unmoved(before.get(key, USUAL.get(key))), unmoved(now[key])
         if old != new:
             raise UserError(
-                f"{folder} was begun with {key} {old}, not {new}: "
+                f"{folder} was begun with {told(key, old, new)}: "
                 "resume it as it was, or choose another --out."
             )
+
+
+def told(key: str, old: Any, new: Any) -> str:
+    """How what was and what is differ; of fields, those that do."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return f"{key} {old}, not {new}"
+    was, now = cast(Record, old), cast(Record, new)
+    other = [k for k in was | now if was.get(k) != now.get(k)]
+    words = {"digest": "other photos"}
+    return ", ".join(words.get(k, f"{k} {was.get(k)}, not {now.get(k)}") for k in other)
 
 
 def resumed(folder: Path, before: Record, now: Record) -> Record:
     """The record of a run that goes on: as it was, but for the microbatch where one is given."""
     check_same(folder, before, now)
     return before | {"microbatch": now["microbatch"] or before.get("microbatch")}
+
+
+def most(record: Record) -> int | None:
+    """How many samples of a step pass at once; None for all, for as long as there is memory."""
+    asked = record["microbatch"]
+    return None if asked == "auto" else asked
 
 
 def unmoved(value: Any) -> Any:

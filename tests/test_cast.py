@@ -58,6 +58,19 @@ def test_a_photo_may_say_on_which_side_somebody_is(folder):
     assert Cast.load(folder).together[0].where == {"rex": "left"}
 
 
+def test_a_cast_yml_is_not_read(folder):
+    (folder / "cast.yml").write_text("together: []")
+    refused(folder, "call it cast.yaml")
+
+
+@pytest.mark.parametrize("photo", ["", "summer/1.jpg"])
+def test_a_subject_without_photos_of_its_own(folder, photo):
+    (folder / "milo.cat").mkdir()
+    if photo:
+        save_picture(folder / "milo.cat" / photo)
+    refused(folder, "milo.cat has no picture of its own")
+
+
 def test_a_photo_of_several_shows_none_of_them_alone(folder):
     (folder / "luna.cat").rename(folder / "luna")
     (folder / "cast.yaml").write_text(

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,10 +144,60 @@ def test_unknown_name_in_a_prompt(groupshot, mistaken, training, tmp_path):
     assert not (tmp_path / "pictures").exists()
 
 
-def test_a_taken_out_is_refused_without_resume(groupshot, mistaken, training):
+def test_a_taken_out_is_refused_without_resume(groupshot, mistaken, training, tmp_path):
     groupshot(*training)
-    assert "is not empty" in mistaken(*training)
+    assert "go on with --resume" in mistaken(*training)
     assert groupshot(*training, "--resume")[0] == 0
+    said = mistaken(*training[:-1], "--set", "crops=2", "--resume")
+    assert f"{tmp_path / 'run'} was begun with crops 1, not 2:" in said
+
+
+def test_who_interrupts_a_training_loses_no_step(groupshot, training, tmp_path, monkeypatch):
+    made: list[object] = []
+
+    def advance(_: object, step: object) -> None:
+        made.append(step)
+        if len(made) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("groupshot.progress.advance", advance)
+    before = signal.getsignal(signal.SIGINT)
+    code, _, err = groupshot(*training)
+    assert code == 130
+    assert "--resume" in err
+    assert len(made) == 1
+    assert (tmp_path / "run" / "checkpoint.safetensors").is_file()
+    assert signal.getsignal(signal.SIGINT) is before
+    assert groupshot(*training, "--resume")[0] == 0
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize(
+    "field", ["batch=0", "steps=-1", "vectors=0", "least=2", "rate=-0.1", "crops=0"]
+)
+def test_fields_have_ranges(mistaken, training, tmp_path, field):
+    name, _, value = field.partition("=")
+    assert f"{name}={value}: {name} is at least" in mistaken(*training, field)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_cast_after_set_is_told_where_to_go(mistaken, training):
+    command, cast, *rest = training
+    assert "it goes before --set" in mistaken(command, *rest, cast)
+
+
+def test_a_prompt_for_nobody_is_drawn_and_said(groupshot, training, tmp_path):
+    groupshot(*training)
+    words = ["generate", tmp_path / "run", "luna at sea", "--out", tmp_path / "pictures"]
+    code, _, err = groupshot(*words)
+    assert code == 0
+    assert "asks for nobody who was learned: write <luna> and <rex>" in err
+    assert (tmp_path / "pictures" / "000.png").is_file()
+
+
+def test_a_seed_that_is_too_large(mistaken, tmp_path):
+    words = ["generate", tmp_path, "<luna>", "--out", tmp_path / "out", "--seed", 10**20]
+    assert "is not from 0 to" in mistaken(*words)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +207,7 @@ def test_a_taken_out_is_refused_without_resume(groupshot, mistaken, training):
         (["--set", "step=2"], "try steps"),
         (["--set", "steps=two"], "steps takes a whole number"),
         (["--base", "nowhere"], "nowhere"),
-        (["--seed", "two"], "invalid int value: 'two'"),
+        (["--seed", "two"], "two is no whole number"),
         (["--sed", "2"], "unrecognized arguments"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "groupshot"
 LADDER = (
-    ["errors", "files", "photo", "castfile", "cast", "shapes", "toybox"]  # the world
+    ["errors", "signals", "files", "photo", "castfile", "cast", "shapes", "toybox"]  # the world
     + ["team", "basefolder", "base"]  # the model
     + ["keep", "attention", "crf", "masks", "samples", "estep"]  # the vocabulary of the papers
     + ["clip", "confusion"]

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def advice(source: str, error: Exception) -> str:
                 return f"the disk of {HF_HUB_CACHE} is full: free some, or set HF_HOME elsewhere."
             case RuntimeError() if NO_SPACE in str(cause):
                 return f"the disk of {HF_HUB_CACHE} is full: free some, or set HF_HOME elsewhere."
-            case ConnectionError():
+            case ConnectionError() | socket.gaierror():
                 return f"it cannot be reached from here. {elsewhere(source)}"
             case _:
                 continue

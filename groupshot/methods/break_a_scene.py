@@ -26,7 +26,7 @@ from groupshot.keep import Keep
 from groupshot.losses import localised, masked, prior
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.segmenters import segmenter
-from groupshot.presets import per_base
+from groupshot.presets import Count, Number, Share, Weight, per_base
 from groupshot.samples import (
     Batch,
     both_ways,
@@ -54,40 +54,40 @@ class BreakAScene:
 
     name: ClassVar[str] = "break-a-scene"
 
-    steps: int = per_base(200, sd=400)
+    steps: Number = per_base(200, sd=400)
     """Steps of each of the two phases; the paper's on sd."""
-    batch: int = per_base(4, sd=1)
+    batch: Count = per_base(4, sd=1)
     """Photos a step; the paper's on sd."""
-    vectors: int = 1
+    vectors: Count = 1
     """Rows of the embedding table for each concept: the paper's 1."""
-    token_rate: float = per_base(5e-3, sd=5e-4)
+    token_rate: Weight = per_base(5e-3, sd=5e-4)
     """Learning rate of the rows in the first phase; the paper's on sd."""
     weights: Literal["everything", "lora"] = per_base("everything", xl="lora")
     """What learns with the rows in the second phase: U-Net and text encoder, as in the paper, or
     to save memory a LoRA of the U-Net."""
-    weight_rate: float = 2e-6
+    weight_rate: Weight = 2e-6
     """Learning rate of the rows and of everything in the second phase: the paper's."""
-    lora_rate: float = 1e-4
+    lora_rate: Weight = 1e-4
     """Learning rate of the LoRA, where that learns: as in our DreamBooth."""
-    rank: int = per_base(16, xl=32)
+    rank: Count = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
     schedule: Schedule = "constant"
     """How the rates of the second phase go: constant as in the code, or falling to a tenth."""
-    attention: float = 0.01
+    attention: Weight = 0.01
     """Weight of the cross-attention loss: the code's 0.01."""
-    resolution: int = per_base(16, sd768=24, xl=32)
+    resolution: Count = per_base(16, sd768=24, xl=32)
     """Side of the attention maps that the loss looks at: the paper's 16, a quarter of a latent."""
     segmenter: str = ""
     """Who finds what has no hand mask: NAME or NAME=MODEL,MODEL; empty, the base's own choice."""
-    priors: int = per_base(16, sd=100, xl=50)
+    priors: Number = per_base(16, sd=100, xl=50)
     """Pictures that the base draws of each class before it learns, or 0; the paper's on sd."""
-    prior_batch: int = per_base(2, sd=1)
+    prior_batch: Count = per_base(2, sd=1)
     """How many of them a step."""
-    prior_weight: float = 1.0
+    prior_weight: Weight = 1.0
     """Weight of their loss: the paper's 1."""
-    crops: int = 4
+    crops: Count = 4
     """Different crops made of each photo."""
-    least: float = 0.9
+    least: Share = 0.9
     """The smallest crop, as a share of the photo's shorter side."""
 
     def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Pair]]:

@@ -34,7 +34,7 @@ from groupshot.losses import alike, contrastive, cosine, denoising, inner
 from groupshot.masks import Namer, kept, naming, restored, sightings
 from groupshot.masks.partings import parting, usual
 from groupshot.masks.segmenters import segmenter
-from groupshot.presets import per_base
+from groupshot.presets import Count, Number, Share, Weight, per_base
 from groupshot.samples import (
     Batch,
     Collage,
@@ -88,54 +88,54 @@ class Clif:
 
     contrastive: bool = True
     """Whether there is a contrastive stage; without it the other two are the same."""
-    contrast_steps: int = per_base(200, sd=1000)
+    contrast_steps: Number = per_base(200, sd=1000)
     """Steps of the contrastive stage."""
-    token_steps: int = per_base(300, sd=500)
+    token_steps: Number = per_base(300, sd=500)
     """Steps of textual inversion."""
-    steps: int = per_base(250, sd=1500)
+    steps: Number = per_base(250, sd=1500)
     """Steps of the last stage, rows and LoRA together: on sd three times as many, as the code's."""
-    contrast_batch: int = per_base(64, sd=128)
+    contrast_batch: Count = per_base(64, sd=128)
     """Collages a step, contrasted with each other; the code's on sd."""
-    batch: int = per_base(4, xl=1)
+    batch: Count = per_base(4, xl=1)
     """Photos a step in the other two stages: the code's 4."""
-    vectors: int = per_base(ROWS, sd=2)
+    vectors: Count = per_base(ROWS, sd=2)
     """Rows of the embedding table for each concept, all begun as its noun; the code's 2 on sd."""
     learns: Literal["tokens", "text-encoder"] = "tokens"
     """What the contrast changes: the rows (the code), or the text encoder too (the paper)."""
-    contrast_rate: float = per_base(2e-3, sd=1e-4)
+    contrast_rate: Weight = per_base(2e-3, sd=1e-4)
     """Learning rate of the rows in the contrastive stage; the code's on sd."""
-    encoder_rate: float = 1e-5
+    encoder_rate: Weight = 1e-5
     """Learning rate of the text encoder, if it learns: its matrices, which a LoRA file can hold."""
-    token_rate: float = per_base(5e-3, sd=2e-4)
+    token_rate: Weight = per_base(5e-3, sd=2e-4)
     """Learning rate of the rows in the other two; the code's on sd."""
-    lora_rate: float = per_base(1e-4, sd=2e-4)
+    lora_rate: Weight = per_base(1e-4, sd=2e-4)
     """Learning rate of the LoRA; the code's on sd."""
     schedule: Schedule = per_base("falling", sd="constant")
     """How the rates of the last stage go: on sd constant as in the code, or falling to a tenth."""
-    rank: int = 16
+    rank: Count = 16
     """Rank of the LoRA: the code's 16."""
     modules: tuple[str, ...] = ATTENTION
     """Endings of the names of the U-Net's layers that the LoRA changes: the code's, attention."""
     clip: tuple[str, ...] = ()
     """The CLIP that compares, one for each text encoder: folders or models of the hub; empty, the
     base's own, or the one that its text encoder was taken from."""
-    collages: int = per_base(480, sd=2000)
+    collages: Count = per_base(480, sd=2000)
     """How many collages are made; their shares are as follows."""
-    global_share: float = 1.0
+    global_share: Weight = 1.0
     """Of a concept beside a common thing; the paper does not tell, here all are equal."""
-    region_share: float = 1.0
+    region_share: Weight = 1.0
     """Of a part of a concept beside a common thing."""
-    mix_share: float = 1.0
+    mix_share: Weight = 1.0
     """Of two concepts."""
-    smallest: float = 0.35
+    smallest: Share = 0.35
     """The least that a cut-out's longer side has of the canvas, if it has as many pixels; ours."""
-    largest: float = 0.6
+    largest: Share = 0.6
     """The most."""
-    overlap: float = 0.1
+    overlap: Share = 0.1
     """The largest intersection over union of the two boxes of a collage; ours."""
     common: tuple[str, ...] = COMMON
     """Class words of common things; those that the base has no words for are left out."""
-    common_each: int = 2
+    common_each: Count = 2
     """Pictures that the base draws of each."""
     parts: str = ""
     """What takes concepts apart: anatomy, slic, felzenszwalb, sam or sam=MODEL; empty, the first in
@@ -143,7 +143,7 @@ class Clif:
     part_words: tuple[str, ...] = per_base((), sd=PARTS)
     """What parts may be called by the CLIP that compares; none in the toybox, where `anatomy` knows
     them. The paper asks a language model."""
-    sure: float = 0.5
+    sure: Share = 0.5
     """The least chance that CLIP gives a part's name; what is less sure has none: ours."""
     segmenter: str = ""
     """Who finds what has no hand mask: NAME or NAME=MODEL,MODEL; empty, the base's own choice."""
@@ -151,9 +151,9 @@ class Clif:
     """Where a caption is summed up: at its end, or at its highest token number (the code)."""
     likeness: Literal["cosine", "inner"] = "cosine"
     """What is compared: directions, as CLIP does, or lengths too (the code)."""
-    crops: int = 4
+    crops: Count = 4
     """Different crops made of each photo, for the other two stages."""
-    least: float = 0.9
+    least: Share = 0.9
     """The smallest crop, as a share of the photo's shorter side."""
 
     def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Any]]:

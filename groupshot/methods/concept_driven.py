@@ -32,7 +32,7 @@ from groupshot.keep import Keep, Kept
 from groupshot.losses import denoising, localised, masked, prior
 from groupshot.masks import RULES, by_hand, kept, refined
 from groupshot.masks.rounds import agreement, remembered
-from groupshot.presets import per_base
+from groupshot.presets import Count, Number, Share, Weight, per_base
 from groupshot.retention import Lesson, Lessons, lessons
 from groupshot.samples import (
     Batch,
@@ -70,33 +70,33 @@ class ConceptDrivenEM:
 
     name: ClassVar[str] = "concept-driven"
 
-    steps: int = per_base(150, sd=400)
+    steps: Number = per_base(150, sd=400)
     """Steps of the first phase: Break-A-Scene's on sd."""
-    weight_steps: int = per_base(500, sd=400)
+    weight_steps: Number = per_base(500, sd=400)
     """Steps of the second phase: Break-A-Scene's on sd."""
-    batch: int = per_base(4, sd=1)
+    batch: Count = per_base(4, sd=1)
     """Photos a step: our choice; Break-A-Scene's on sd."""
-    vectors: int = 1
+    vectors: Count = 1
     """Rows of the embedding table for each concept: the paper's one token."""
     start: Literal["class", "random"] = "class"
     """What rows begin as: the class noun or noise; the paper allows both."""
-    noise: float = 0.1
+    noise: Weight = 0.1
     """Noise on the rows at the start, in units of the table's spread: two of one class begin apart.
     Our choice."""
-    token_rate: float = per_base(5e-3, sd=5e-4)
+    token_rate: Weight = per_base(5e-3, sd=5e-4)
     """Learning rate of the rows in the first phase: our choice; Break-A-Scene's on sd."""
-    weight_rate: float = per_base(1e-4, sd=2e-6)
+    weight_rate: Weight = per_base(1e-4, sd=2e-6)
     """Learning rate of the rows and weights in the second phase: Break-A-Scene's on sd."""
-    lora_rate: float = 1e-4
+    lora_rate: Weight = 1e-4
     """Learning rate of the LoRA, where that learns: as in our DreamBooth."""
-    rank: int = per_base(16, xl=32)
+    rank: Count = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
     weights: Literal["none", "keys-values", "lora", "unet", "everything"] = per_base(
         "unet", sd="everything", xl="lora"
     )
     """What learns with the rows in the second phase; none leaves it out. The paper tunes tokens,
     which on the toybox learn no new shapes; Break-A-Scene everything, which forgot words there."""
-    attention: float = per_base(0.1, sd=0.01)
+    attention: Weight = per_base(0.1, sd=0.01)
     """Weight of the cross-attention loss: Break-A-Scene's on sd; on the toybox best of two."""
     resolutions: tuple[int, ...] = per_base((8, 16), sd=(16,), sd768=(24,), xl=(32,))
     """Sides of the attention maps that masks are made of and the loss looks at: on the toybox
@@ -104,7 +104,7 @@ class ConceptDrivenEM:
     places: tuple[str, ...] = per_base(("mid", "up"), sd=("down", "up"))
     """Sections of the U-Net whose attention counts: on sd Break-A-Scene's; the toybox's "down"
     shows nothing."""
-    timesteps: int = 50
+    timesteps: Count = 50
     """Random timesteps over which attention is averaged: the paper's 50."""
     balance: bool = True
     """Whether a photo's things get equal shares of its attention, or one may take all: ours."""
@@ -115,32 +115,32 @@ class ConceptDrivenEM:
     """Whether a photo's only background is what its things leave, or attended: our choice."""
     crf: bool = True
     """Whether a dense CRF settles all masks of a photo together, as in the paper."""
-    refresh: int = 50
+    refresh: Count = 50
     """Steps from one estimate of the masks to the next: our choice."""
-    settled: float = 0.98
+    settled: Share = 0.98
     """Masks that agree so well with those before (mean IoU) are not estimated again; 1: always."""
     hints: bool = True
     """Whether a `where` in cast.yaml, left or right, weighs on the masks. Our addition."""
-    warm_up: int = 0
+    warm_up: Number = 0
     """Steps at the beginning that learn whole photos, before the first estimate. Our choice."""
     update_masks: bool = True
     """Whether masks are estimated again; false is the paper's ablation, once and never again."""
     hand_masks: bool = False
     """Whether the cast's hand masks are taken instead; false does not look at them."""
-    priors: int = per_base(16, sd=100, xl=50)
+    priors: Number = per_base(16, sd=100, xl=50)
     """Pictures that the base draws of each class before it learns, or 0: Break-A-Scene's on sd."""
     scenery: tuple[str, ...] = per_base(SCENERY, sd=())
     """Where it draws them too, so that these words keep their meaning; those it knows: ours."""
-    recalled: int = per_base(512, sd=0)
+    recalled: Number = per_base(512, sd=0)
     """How many of them, each with some noise, are learned as the untouched base guesses them; 0 for
     learning them as they are: ours."""
-    prior_batch: int = 1
+    prior_batch: Count = 1
     """How many of them a step of the second phase: ours."""
-    prior_weight: float = 1.0
+    prior_weight: Weight = 1.0
     """Weight of their loss: Break-A-Scene's 1."""
-    crops: int = 4
+    crops: Count = 4
     """Different crops made of each photo."""
-    least: float = 0.9
+    least: Share = 0.9
     """The smallest crop, as a share of the photo's shorter side."""
 
     def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Any]]:

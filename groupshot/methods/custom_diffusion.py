@@ -28,7 +28,7 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import masked_by_area, prior
-from groupshot.presets import per_base
+from groupshot.presets import Count, Number, Share, Weight, per_base
 from groupshot.samples import (
     Batch,
     Samples,
@@ -55,38 +55,38 @@ class CustomDiffusion:
 
     name: ClassVar[str] = "custom-diffusion"
 
-    steps: int = per_base(500, sd=1000)
+    steps: Number = per_base(500, sd=1000)
     """Steps of gradient descent; the code's on sd, for several concepts on one GPU."""
-    batch: int = per_base(4, sd=2, xl=1)
+    batch: Count = per_base(4, sd=2, xl=1)
     """Photos a step; the code's 2 on sd, on each of its GPUs."""
-    vectors: int = per_base(ROWS, sd=2)
+    vectors: Count = per_base(ROWS, sd=2)
     """Rows of the embedding table for each concept; on sd the code's new word and the noun."""
-    token_rate: float = per_base(5e-3, sd=2e-5, xl=1e-5)
+    token_rate: Weight = per_base(5e-3, sd=2e-5, xl=1e-5)
     """Learning rate of the rows; the code has 1e-5 a picture for them and for the weights."""
     learns: Literal["keys-values", "lora"] = per_base("keys-values", xl="lora")
     """What learns beside the rows: keys and values of cross-attention, whole or as a LoRA."""
-    weight_rate: float = per_base(3e-6, sd=2e-5, xl=1e-5)
+    weight_rate: Weight = per_base(3e-6, sd=2e-5, xl=1e-5)
     """Learning rate of the keys and values; on sd and xl the code's 1e-5 for each of a batch."""
-    lora_rate: float = 1e-4
+    lora_rate: Weight = 1e-4
     """Learning rate of the LoRA, if it is one: as in our DreamBooth."""
-    rank: int = per_base(16, xl=32)
+    rank: Count = per_base(16, xl=32)
     """Rank of the LoRA: as in our DreamBooth."""
     modules: tuple[str, ...] = KEYS_VALUES
     """Endings of the names of the U-Net's layers that the LoRA changes."""
     schedule: Schedule = per_base("falling", sd="constant")
     """How the rates go: on sd constant as in the code, or falling to a tenth."""
-    priors: int = per_base(16, sd=200, xl=50)
+    priors: Number = per_base(16, sd=200, xl=50)
     """Pictures that the base draws of each class before it learns, or 0; the paper's on sd."""
-    prior_batch: int = per_base(2, sd=1)
+    prior_batch: Count = per_base(2, sd=1)
     """How many of them a step."""
-    prior_weight: float = 1.0
+    prior_weight: Weight = 1.0
     """Weight of their loss: the code's 1."""
     resizing: bool = per_base(False, sd=True)
     """Whether photos are made small or zoomed into, as in the code; on the toybox, which has no
     words for it, the better of two."""
-    views: int = 12
+    views: Count = 12
     """Different views made of each photo."""
-    least: float = 0.9
+    least: Share = 0.9
     """The smallest part of a photo that is shown where none is resized: as in our others."""
 
     def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Pair]]:

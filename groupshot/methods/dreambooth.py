@@ -22,7 +22,7 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import denoising, prior
-from groupshot.presets import per_base
+from groupshot.presets import Count, Number, Share, Weight, per_base
 from groupshot.samples import Batch, batches, nouns, prior_batches, priors, shots, views
 from groupshot.stage import SCHEDULES, Schedule, Stage
 from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, SETS, tokens
@@ -37,36 +37,36 @@ class DreamBooth:
 
     name: ClassVar[str] = "dreambooth"
 
-    steps: int = per_base(400, sd=1000, xl=2010)
+    steps: Number = per_base(400, sd=1000, xl=2010)
     """Steps of gradient descent; the paper's on sd, MuDI's on xl."""
-    batch: int = per_base(4, sd=2, xl=1)
+    batch: Count = per_base(4, sd=2, xl=1)
     """Photos a step; Mix-of-Show's on sd, MuDI's on xl."""
-    vectors: int = per_base(ROWS, sd=2)
+    vectors: Count = per_base(ROWS, sd=2)
     """Rows of the embedding table for each concept."""
     learns: Literal["lora", "unet"] = "lora"
     """What learns beside the rows: a LoRA, which most use today, or as in the paper the U-Net."""
-    token_rate: float = per_base(5e-3, sd=1e-3)
+    token_rate: Weight = per_base(5e-3, sd=1e-3)
     """Learning rate of the rows; Mix-of-Show's on sd."""
-    lora_rate: float = 1e-4
+    lora_rate: Weight = 1e-4
     """Learning rate of the LoRA: Mix-of-Show's and MuDI's; on the toybox, too, the best of four."""
-    weight_rate: float = per_base(1e-4, sd=5e-6)
+    weight_rate: Weight = per_base(1e-4, sd=5e-6)
     """Learning rate of the U-Net, where that learns: the paper's on sd, on the toybox FaR's."""
     schedule: Schedule = per_base("falling", sd="constant")
     """How the rates go: constant, or falling to a tenth."""
-    rank: int = per_base(16, xl=32)
+    rank: Count = per_base(16, xl=32)
     """Rank of the LoRA; MuDI's on xl."""
     modules: tuple[str, ...] = per_base(EVERYWHERE, sd=ATTENTION)
     """Endings of the names of the U-Net's layers that the LoRA changes: attention on sd, as usual;
     on the toybox all that are large, since attention alone learned no new shapes there."""
-    priors: int = per_base(16, sd=200, xl=50)
+    priors: Number = per_base(16, sd=200, xl=50)
     """Pictures that the base draws of each class before it learns, or 0; MuDI's on xl."""
-    prior_batch: int = per_base(2, sd=1)
+    prior_batch: Count = per_base(2, sd=1)
     """How many of them a step."""
-    prior_weight: float = 1.0
+    prior_weight: Weight = 1.0
     """Weight of their loss: the paper's λ of 1."""
-    crops: int = 4
+    crops: Count = 4
     """Different crops made of each photo."""
-    least: float = 0.9
+    least: Share = 0.9
     """The smallest crop, as a share of the photo's shorter side."""
 
     def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Pair]]:

@@ -27,7 +27,7 @@ from groupshot.keep import Keep, Kept
 from groupshot.losses import FORMULAS, masked_by_area, prior
 from groupshot.masks import kept, restored, sightings
 from groupshot.masks.segmenters import segmenter
-from groupshot.presets import per_base
+from groupshot.presets import Count, Number, Share, Weight, per_base
 from groupshot.retention import Lesson, joined, lessons, noised, retention
 from groupshot.samples import (
     Batch,
@@ -66,49 +66,49 @@ class FaR:
     """Concept Fusion; without it the photos themselves are all that is learned from."""
     localized: bool = True
     """Localized Refinement; without it nothing is asked of attention."""
-    steps: int = per_base(600, sd=1000, xl=2010)
+    steps: Number = per_base(600, sd=1000, xl=2010)
     """Steps of gradient descent: ours, for want of the paper's; on sd as many as DreamBooth's."""
-    batch: int = per_base(4, sd=2, xl=1)
+    batch: Count = per_base(4, sd=2, xl=1)
     """Composites and photos a step: as in our other methods."""
-    vectors: int = per_base(ROWS, sd=2)
+    vectors: Count = per_base(ROWS, sd=2)
     """Rows of the embedding table for each concept; on sd Custom Diffusion's word and its noun."""
     learns: Literal["keys-values", "lora", "unet"] = per_base("unet", sd="keys-values", xl="lora")
     """What learns beside the rows; the paper says "specific modules". On sd Custom Diffusion's; on
     the toybox those alone learned no new shapes, and a LoRA took longer over them."""
-    token_rate: float = per_base(5e-3, sd=5e-4)
+    token_rate: Weight = per_base(5e-3, sd=5e-4)
     """Learning rate of the rows: Textual Inversion's 0.005; on sd Break-A-Scene's."""
-    weight_rate: float = per_base(1e-4, sd=2e-5, xl=1e-5)
+    weight_rate: Weight = per_base(1e-4, sd=2e-5, xl=1e-5)
     """Learning rate of weights that learn whole: as in our Custom Diffusion on sd; on the toybox
     the better of two."""
-    lora_rate: float = per_base(5e-4, sd=1e-4)
+    lora_rate: Weight = per_base(5e-4, sd=1e-4)
     """Learning rate of the LoRA: on sd as in our DreamBooth, on the toybox best of two."""
-    rank: int = per_base(16, xl=32)
+    rank: Count = per_base(16, xl=32)
     """Rank of the LoRA, where that learns: as in our DreamBooth."""
     modules: tuple[str, ...] = per_base(EVERYWHERE, sd=ATTENTION)
     """Endings of the names of the U-Net's layers that the LoRA changes: as in our DreamBooth."""
     schedule: Schedule = per_base("falling", sd="constant")
     """How the rates go: constant, or falling to a tenth; ours."""
-    composites: float = per_base(0.8, sd=0.5)
+    composites: Share = per_base(0.8, sd=0.5)
     """Share of composites, the rest are photos: ours, best of two; the relative MuDI has 0.3."""
-    most: int = 3
+    most: Count = 3
     """The most concepts in a composite: ours; any number up to it is as likely."""
-    smallest: float = per_base(0.55, sd=0.35)
+    smallest: Share = per_base(0.55, sd=0.35)
     """The longer side of the smallest who is alone, as a share of the canvas: ours."""
-    largest: float = per_base(0.9, sd=0.7)
+    largest: Share = per_base(0.9, sd=0.7)
     """The longer side of the largest who is alone: ours."""
-    crowding: float = 0.25
+    crowding: Weight = 0.25
     """Of k, each is k to the minus this as large: ours. Who is always small is drawn in a crowd."""
-    overlap: float = 0.25
+    overlap: Share = 0.25
     """The largest intersection over union of two boxes: ours, so that some stand behind others."""
-    turn: float = 5.0
+    turn: Weight = 5.0
     """The most that one is turned to either side, in degrees: ours."""
-    flip: float = 0.5
+    flip: Share = 0.5
     """The chance that one is mirrored: Break-A-Scene's."""
-    light: float = 0.1
+    light: Share = 0.1
     """How far each follows the light of its new place, from 0 to 1: ours; more pales a gray cat."""
-    strangers: float = per_base(0.0, sd=0.25)
+    strangers: Share = per_base(0.0, sd=0.25)
     """The chance that one of a class whom the base drew stands beside them ("priors"): ours."""
-    sided: float = 0.25
+    sided: Share = 0.25
     """The chance that a caption of two says who is on the left: CLIF's words, our share."""
     backdrops: tuple[Literal["photos", "scenes", "plain"], ...] = ("photos", "scenes")
     """Behind them: photos and scenes of the base's without those in them, or white: ours."""
@@ -118,24 +118,24 @@ class FaR:
     """Who finds what has no hand mask: NAME or NAME=MODEL,MODEL; empty, the base's own choice."""
     formula: tuple[Literal["relative", "outside", "leaking", "contested"], ...] = ("relative",)
     """What is asked of attention, added up: Break-A-Scene's, Mix-of-Show's, or two of our own."""
-    attention: float = per_base(0.5, sd=0.01)
+    attention: Weight = per_base(0.5, sd=0.01)
     """Weight of it: on sd Break-A-Scene's and Mix-of-Show's 0.01; on the toybox best of four."""
     resolutions: tuple[int, ...] = per_base((16,), sd768=(24,), xl=(32,))
     """Sides of the attention maps that are looked at: Break-A-Scene's 16, a quarter of a latent."""
-    rest: float = per_base(0.3, sd=1.0)
+    rest: Share = per_base(0.3, sd=1.0)
     """How much the loss counts where no concept is; on sd whole, as in MuDI's run."""
-    priors: int = per_base(16, sd=200, xl=50)
+    priors: Number = per_base(16, sd=200, xl=50)
     """Pictures that the base draws of each class before it learns, or 0: as in our others."""
-    prior_batch: int = 1
+    prior_batch: Count = 1
     """How many of them a step: ours; two take longer and changed nothing beyond chance."""
-    prior_weight: float = 1.0
+    prior_weight: Weight = 1.0
     """Weight of their loss: DreamBooth's λ is 1."""
-    recalled: int = per_base(512, sd=0)
+    recalled: Number = per_base(512, sd=0)
     """How many of them, each with some noise, are learned as the untouched base guesses them; 0 for
     learning them as they are: ours."""
-    retention: float = per_base(1000.0, sd=0.0)
+    retention: Weight = per_base(1000.0, sd=0.0)
     """Weight of keys and values staying what they were for the classes' words: ours."""
-    least: float = 0.9
+    least: Share = 0.9
     """The smallest part of a photo that is shown, as a share of its shorter side: ours."""
 
     def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Pair]]:

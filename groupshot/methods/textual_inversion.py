@@ -20,7 +20,7 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import denoising
-from groupshot.presets import per_base
+from groupshot.presets import Count, Number, Share, Weight, per_base
 from groupshot.samples import Batch, batches, shots, views
 from groupshot.stage import SCHEDULES, Schedule, Stage
 from groupshot.weights import ROWS, tokens
@@ -32,19 +32,19 @@ class TextualInversion:
 
     name: ClassVar[str] = "textual-inversion"
 
-    steps: int = per_base(400, sd=5000)
+    steps: Number = per_base(400, sd=5000)
     """Steps of gradient descent; the paper's 5000 on sd."""
-    batch: int = per_base(4, xl=1)
+    batch: Count = per_base(4, xl=1)
     """Photos a step; the paper's 4."""
-    vectors: int = per_base(ROWS, sd=1)
+    vectors: Count = per_base(ROWS, sd=1)
     """Rows of the embedding table for each concept; the paper's 1 on sd."""
-    rate: float = per_base(2e-3, sd=5e-3)
+    rate: Weight = per_base(2e-3, sd=5e-3)
     """Learning rate of the rows; the paper's 0.005 on sd."""
     schedule: Schedule = "constant"
     """How the rate goes: constant as in the code, or falling to a tenth."""
-    crops: int = 4
+    crops: Count = 4
     """Different crops made of each photo."""
-    least: float = 0.9
+    least: Share = 0.9
     """The smallest crop, as a share of the photo's shorter side."""
 
     def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Batch]]:

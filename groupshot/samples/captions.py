@@ -63,6 +63,7 @@ def nouns(cast: Cast) -> dict[str, str]:
         if concept.noun is None:
             raise UserError(
                 f"{concept.name} has no class word, and this method needs one: "
-                f"under `concepts:` in cast.yaml, write `{concept.name}: {{class: cat}}`."
+                f"call its folder {concept.name}.cat, or whatever it is, or say `{concept.name}: "
+                "{class: cat}` under `concepts:` in cast.yaml, where everyone is listed then."
             )
     return {concept.name: concept.noun or "" for concept in cast.concepts}

@@ -1,10 +1,7 @@
 """The loop that all stages share: a time budget, checkpoints, a progress line."""
 
-import signal
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -13,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from groupshot.signals import interruptible
 from groupshot.toybox.training.recipe import SAVE_EVERY, Pace
 from groupshot.toybox.training.state import Trainee
 from groupshot.toybox.training.team import ALONE, Team
@@ -136,19 +134,6 @@ def report(stage: Stage, trainee: Trainee, watch: Watch, losses: dict[str, float
     line = f"{stage.name} step {trainee.step} · {pace} · {terms} · {time_left}"
     print(line, end="\r" if live else "\n", file=sys.stderr, flush=True)
     watch.printed = watch.elapsed
-
-
-@contextmanager
-def interruptible() -> Generator[list[int]]:
-    """A list that is no longer empty once somebody has asked us to stop; the step is finished."""
-    asked: list[int] = []
-    signals = (signal.SIGTERM, signal.SIGINT)
-    old = {s: signal.signal(s, lambda number, _: asked.append(number)) for s in signals}
-    try:
-        yield asked
-    finally:
-        for s, handler in old.items():
-            signal.signal(s, handler)
 
 
 def rng_at(*numbers: int) -> Rng:
