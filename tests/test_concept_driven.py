@@ -221,7 +221,7 @@ def test_more_concepts_than_a_caption_has_room_for(base, tmp_path, shifting):
     (folder / "cast.yaml").write_text(
         f"concepts: {{{concepts}}}\ntogether: [{{image: both/1.png, shows: [{', '.join(names)}]}}]"
     )
-    with pytest.raises(UserError, match="shows 24 concepts of together 96 tokens"):
+    with pytest.raises(UserError, match="takes 96 tokens"):
         trained(base, Cast.load(folder), tmp_path / "run", vectors=4)
     assert not (tmp_path / "run").exists() and not shifting
 

@@ -179,6 +179,7 @@ def test_the_card_tells_who_and_how_and_nothing_of_this_machine(base, tmp_path):
     run.record["fields"] |= {"segmenter": f"owlv2-sam={tmp_path},{gone}", "clip": [str(gone)]}
     exported(run, "diffusers", tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text()
+    assert f'the path of the base in place of "{Path(base.source).name}":' in text
     assert f"segmenter=owlv2-sam={tmp_path.name},gone clip=['gone']" in text
     front = yaml.safe_load(text.split("---")[1])
     assert front["library_name"] == "diffusers"

@@ -257,7 +257,8 @@ def test_a_folder_with_something_in_it_is_refused(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "key"), [({"seed": 1}, "seed"), ({"method": Staged(steps=5)}, "fields")]
+    ("change", "key"),
+    [({"seed": 1}, "seed 0, not 1:"), ({"method": Staged(steps=5)}, "steps 4, not 5:")],
 )
 def test_another_run_cannot_go_on_in_the_folder(run, change, key):
     left_at(run(), 1)
@@ -269,7 +270,7 @@ def test_another_cast_cannot_go_on_in_the_folder(run, base, two_cats, tmp_path):
     left_at(run(), 1)
     save_picture(tmp_path / "cats/rex.cat/3.png", colour="green")
     cast = Cast.load(two_cats.folder)
-    with pytest.raises(UserError, match="begun with cast"):
+    with pytest.raises(UserError, match="begun with photos 4, not 5, other photos:"):
         Run(cast, base=base, method=Staged(), out=tmp_path / "run", resume=True)
 
 
@@ -308,7 +309,7 @@ def test_a_loss_that_is_no_number_ends_the_run_in_one_sentence(run):
                 steps=2,
             )
 
-    with pytest.raises(UserError, match="only .* step 1: learn slower"):
+    with pytest.raises(UserError, match="Step 1 of only .*: learn slower"):
         list(run(method=Divided()))
 
 

@@ -38,6 +38,7 @@ def facts(trained: Trained, out: Path) -> dict[str, Any]:
         "names": list(words(trained)),
         "prompt": caption(base.card.templates[0], list(words(trained))),
         "base": named(base.source),
+        "local": base.source == "toybox" or named(base.source) != base.source,
         "one_file": Path(base.source).is_file(),
         "pipeline": type(base.pipe).__name__,
         "two_encoders": len(base.encoders) > 1,

@@ -119,7 +119,7 @@ class Clif:
     clip: tuple[str, ...] = ()
     """The CLIP that compares, one for each text encoder: folders or models of the hub; empty, the
     base's own, or the one that its text encoder was taken from."""
-    collages: Count = per_base(480, sd=2000)
+    collages: Number = per_base(480, sd=2000)
     """How many collages are made; their shares are as follows."""
     global_share: Weight = 1.0
     """Of a concept beside a common thing; the paper does not tell, here all are equal."""
