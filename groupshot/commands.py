@@ -3,7 +3,7 @@
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
 from functools import partial
@@ -69,7 +69,7 @@ def learn(options: Namespace) -> int:
         resume=options.resume,
     )
     if not run.finished:
-        warn(run.base, cast)
+        warn(run)
     for step in watched(run):
         if options.json:
             print(json.dumps(asdict(step)), flush=True)
@@ -240,10 +240,20 @@ COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
 }
 
 
-def warn(base: Base, cast: Cast) -> None:
-    """Say on stderr who is likely to be confused, before it is learned."""
-    for words in told(base, cast):
+def warn(run: Run) -> None:
+    """Say on stderr who is likely to be confused, and what is not used, before it is learned."""
+    for words in (*told(run.base, run.cast), *unheeded(run.method, run.cast)):
         print(words, file=sys.stderr)
+
+
+def unheeded(method: Method, cast: Cast) -> Iterator[str]:
+    """What is to be said where masks were painted for a method that looks at none."""
+    alone = sum(photo.mask_path is not None for c in cast.concepts for photo in c.photos)
+    painted = alone + sum(len(each.mask_paths) for each in cast.together)
+    heeds = hasattr(method, "segmenter") or getattr(method, "hand_masks", False)
+    if painted and not heeds:
+        offer = "; hand_masks=true does" if hasattr(method, "hand_masks") else ""
+        yield f"{method.name} looks at no masks, so {painted} by hand are not used{offer}"
 
 
 def check_method(name: str) -> None:

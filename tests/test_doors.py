@@ -291,6 +291,21 @@ def test_before_training_people_are_told_who_is_likely_to_be_confused(groupshot,
     assert err.index("likely to be confused") < err.index("2/2")
 
 
+def test_masks_that_a_method_does_not_look_at_are_told(groupshot, training, folder):
+    save_picture(folder / "luna.cat" / "1.mask.png", colour="white")
+    _, _, err = groupshot(*training)
+    assert "textual-inversion looks at no masks, so 1 by hand are not used" in err
+
+
+def test_doctor_tells_a_class_word_that_the_base_does_not_know(
+    groupshot, folder, world_base_folder
+):
+    (folder / "rex.cat").rename(folder / "rex.kat")
+    code, out, _ = groupshot("doctor", folder, "--base", world_base_folder)
+    assert code == 1
+    assert "!!  classes: the base does not know the class word 'kat' of rex" in out
+
+
 def test_doctor_tells_who_in_a_cast_is_likely_to_be_confused(groupshot, folder, base_folder):
     _, out, _ = groupshot("doctor", folder, "--base", base_folder)
     assert "confusion: likely to be confused: <luna> and <rex> (both a cat" in out
