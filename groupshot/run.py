@@ -31,7 +31,7 @@ from groupshot.presets import checked, fitted
 from groupshot.runfolder import Trained
 from groupshot.samples.room import check_room
 from groupshot.stage import Method, Stage, Step
-from groupshot.team import ALONE, Ended, Short, present
+from groupshot.team import ALONE, Ended, Short, out_of_memory, present
 from groupshot.weights import Part
 
 LONGEST = 1.0
@@ -69,8 +69,7 @@ class Run:
 
         A method is taken as it is, its class as it is usually used on the base.
 
-        Raises a UserError where `out` is not empty, or with `resume` holds another run, and
-        where the base does not know a class word.
+        A UserError where `out` is taken, with `resume` by another run, or a class word is unknown.
         """
         self.cast = cast
         self.out = Path(out)
@@ -90,7 +89,7 @@ class Run:
             self.record = runfolder.resumed(self.out, before, self.record)
         self._most = runfolder.most(self.record)
         self._learners: dict[Part, Optimizer] = {}
-        self._live = False
+        self._live, self._enough = False, False
 
     @property
     def finished(self) -> bool:
@@ -135,6 +134,10 @@ class Run:
             return generate(self.base, prompt, n=n, seed=seed, steps=steps, guidance=guidance)
         return self.trained().generate(prompt, n=n, seed=seed, steps=steps, guidance=guidance)
 
+    def stop(self) -> None:
+        """Inside the loop: let this step be the last, and what is learned by now the end."""
+        self._enough = True
+
     def trained(self) -> Trained:
         """The finished run as its folder holds it."""
         return Trained.load(self.out, self.base)
@@ -177,6 +180,8 @@ class Run:
                 except GeneratorExit:
                     self._save(stage, number)
                     raise
+                if self._enough:
+                    return
 
     def _planned(self) -> Iterator[Stage[Any]]:
         """The stages of the plan, in a folder that is left only if the plan came to the first.
@@ -277,11 +282,6 @@ class Run:
             Learned.of(self._learners).save(self.out / runfolder.LEARNED)
             (self.out / runfolder.CHECKPOINT).unlink(missing_ok=True)
         self.team.agree()
-
-
-def out_of_memory(most: int | None) -> str:
-    """What is said of a step that has been made again in smaller pieces."""
-    return f"out of memory, so made again: {most} pictures at a time from here on"
 
 
 def train(

@@ -35,6 +35,11 @@ class Short(Exception):
     """One of the team has no memory left for what all are at; they may try less of it."""
 
 
+def out_of_memory(most: int | None) -> str:
+    """What is said of a step that has been made again in smaller pieces."""
+    return f"out of memory, so made again: {most} pictures at a time from here on"
+
+
 class Ended(UserError):
     """What has ended another of the team."""
 

@@ -266,6 +266,18 @@ def test_another_run_cannot_go_on_in_the_folder(run, change, key):
         run(resume=True, **change)
 
 
+def test_who_has_seen_enough_keeps_what_is_learned_by_then(run, tmp_path):
+    whole, early = run("whole"), run("early")
+    made = [early.stop() or step for step in early if step.number == 1]
+    assert len(made) == 1
+    assert early.finished
+    assert not (tmp_path / "early" / "checkpoint.safetensors").exists()
+    left_at(whole, 1)
+    kept = load_tensors(tmp_path / "whole" / "checkpoint.safetensors")[0]
+    for name, tensor in learned(tmp_path / "early").items():
+        assert any(torch.equal(tensor, other) for other in kept.values()), name
+
+
 def test_another_cast_cannot_go_on_in_the_folder(run, base, two_cats, tmp_path):
     left_at(run(), 1)
     save_picture(tmp_path / "cats/rex.cat/3.png", colour="green")
