@@ -14,6 +14,8 @@ from groupshot.errors import UserError
 from groupshot.photo import Photo, is_mask, pictures_in, read_mask
 
 NAME = re.compile(r"[a-z][a-z0-9-]*")
+SUBJECT = re.compile(rf"{NAME.pattern}\.[a-z][a-z -]+")
+"""A folder that says whom it shows, and of what class: `luna.cat`."""
 CALL = re.compile(r"<([^<>|\s]+)>")
 """A concept in a prompt: `<luna>`."""
 
@@ -127,8 +129,9 @@ def _found(folder: Path, shared: set[Path]) -> tuple[Concept, ...]:
 
 
 def _check_no_subject(folder: Path) -> None:
-    """Refuse a folder that is meant to be a subject's, since it says a class, or holds nothing."""
-    if "." in folder.name or not any(folder.iterdir()):
+    """Refuse a folder that is meant to be a subject's: it says a class, or nothing is in it."""
+    empty = all(file.name.startswith(".") for file in folder.iterdir())
+    if empty or (SUBJECT.fullmatch(folder.name) and not pictures_in(folder)):
         raise UserError(
             f"{folder} has no picture of its own: put photos there, and not into a folder inside "
             "it, or remove it"
@@ -221,12 +224,12 @@ def _check_masks(cast: Cast) -> None:
 
 def _check_left_out(cast: Cast, mask: Path) -> None:
     """Say why a mask is not used, unless its photo is not used either."""
-    if mask.suffix.lower() != ".png":
-        raise UserError(f"{mask} is no .png: save the mask as one, without losses")
-    plain = mask.with_name(mask.name[: -len(".mask.png")])
+    plain = mask.with_name(mask.name[: -len(f".mask{mask.suffix}")])
     photo, name = plain.with_suffix(""), plain.suffix[1:]
     alone = {p.path.with_suffix("") for concept in cast.concepts for p in concept.photos}
     shared = {each.photo.path.with_suffix(""): each for each in cast.together}
+    if not mask.name.endswith(".mask.png") and {plain, photo} & (alone | shared.keys()):
+        raise UserError(f"{mask} is no .mask.png: save it as a PNG file, named so")
     if plain in shared:
         like = f"{plain.name}.{shared[plain].shows[0]}.mask.png"
         raise UserError(f"{mask} does not say whom it masks: name it like {like}")

@@ -20,7 +20,7 @@ from groupshot.cast import Cast, check_nouns
 from groupshot.confusion import told
 from groupshot.errors import UserError
 from groupshot.runfolder import LIBRARIES
-from groupshot.samples import nouns
+from groupshot.samples import nouns, with_article
 
 MEMORY = 4 * 2**30
 DISK = 2**30
@@ -104,7 +104,7 @@ def of_cast(base: Base, cast: Cast) -> list[Finding]:
     except UserError as mistake:
         return [Finding(name="classes", ok=False, says=str(mistake))]
     says = list(told(base, cast)) or ["no two of its concepts are likely to be confused"]
-    members = ", ".join(f"<{each.name}> is a {each.noun}" for each in cast.concepts)
+    members = ", ".join(f"<{c.name}> is {with_article(c.noun or '')}" for c in cast.concepts)
     return [
         Finding(name="classes", ok=True, says=members),
         Finding(name="confusion", ok=True, says="\n    ".join(says)),

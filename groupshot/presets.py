@@ -6,7 +6,7 @@ They have one default, the toybox's, and another on kinds of real bases.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar
 
 from groupshot.base import Base
 from groupshot.errors import UserError
@@ -81,8 +81,9 @@ def fitted(method: type[M], base: Base, **said: Any) -> M:
 
 def checked(method: M) -> M:
     """The method; a UserError names a field of it that is out of its range."""
-    for name, hint in get_type_hints(type(method), include_extras=True).items():
-        for range_ in getattr(hint, "__metadata__", ()):
-            if isinstance(range_, Within) and (value := getattr(method, name)) not in range_:
-                raise UserError(f"{name}={value:g}: {name} is {range_}")
+    for each in fields(method):  # type: ignore[arg-type]
+        value = getattr(method, each.name)
+        for said in getattr(each.type, "__metadata__", ()):  # a text has none
+            if isinstance(said, Within) and isinstance(value, int | float) and value not in said:
+                raise UserError(f"{each.name}={value}: {each.name} is {said}")
     return method

@@ -1,7 +1,7 @@
 """Signals: who asks us to stop is heard once the step under way is done."""
 
+import os
 import signal
-import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,15 +15,16 @@ def interruptible() -> Generator[list[int]]:
     asked: list[int] = []
 
     def hear(number: int, _: object) -> None:
-        if asked:
+        if number in asked:  # launchers send the other one after a terminal's
             raise KeyboardInterrupt
         asked.append(number)
-        print("stopping after this step; once more to stop at once", file=sys.stderr)
+        os.write(2, b"stopping after this step; once more to stop at once\n")
 
     if threading.current_thread() is not threading.main_thread():  # which alone may listen
         yield asked
         return
-    before = {each: signal.signal(each, hear) for each in ENDING}
+    heeded = [each for each in ENDING if signal.getsignal(each) not in (signal.SIG_IGN, None)]
+    before = {each: signal.signal(each, hear) for each in heeded}
     try:
         yield asked
     finally:

@@ -65,6 +65,7 @@ def test_a_field_of_several_values_keeps_its_commas():
         ("dreamboth", "try dreambooth"),
         ("dreambooth[step=2]", "try steps"),
         ("dreambooth[steps=two]", "steps takes a whole number"),
+        ("dreambooth[batch=0]", "batch is at least 1"),
         ("dreambooth[steps=2", "names no methods"),
         ("", "names nobody"),
         ("world", "there is no method 'world'"),

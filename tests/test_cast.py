@@ -71,6 +71,15 @@ def test_a_subject_without_photos_of_its_own(folder, photo):
     refused(folder, "milo.cat has no picture of its own")
 
 
+@pytest.mark.parametrize("shared", ["trip.2024/1.jpg", "milo.cat/1.jpg"])
+def test_a_folder_with_photos_of_several_alone_is_no_subject_s(folder, shared):
+    save_picture(folder / shared)
+    (folder / "notes.d").mkdir()
+    (folder / "notes.d" / "a.txt").touch()
+    (folder / "cast.yaml").write_text(f"together: [{{image: {shared}, shows: [luna, rex]}}]")
+    assert Cast.load(folder).names == ("luna", "rex")
+
+
 def test_a_photo_of_several_shows_none_of_them_alone(folder):
     (folder / "luna.cat").rename(folder / "luna")
     (folder / "cast.yaml").write_text(
@@ -273,8 +282,9 @@ def test_wholly_transparent_photo(folder):
         ("both/1.mask.png", "name it like 1.luna.mask.png"),
         ("both/1.ida.mask.png", "add ida to `shows`"),
         ("both/1.tom.mask.png", "'tom' is none of ida, luna, rex"),
-        ("luna.cat/1.mask.jpg", "is no .png"),
-        ("both/1.luna.mask.webp", "is no .png"),
+        ("luna.cat/1.mask.jpg", "is no .mask.png"),
+        ("luna.cat/1.mask.PNG", "is no .mask.png"),
+        ("both/1.luna.mask.webp", "is no .mask.png"),
     ],
 )
 def test_mask_that_would_never_be_used(folder, mask, words):

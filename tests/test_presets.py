@@ -6,8 +6,9 @@ import pytest
 from test_methods import quick
 
 from groupshot.base import Base
+from groupshot.errors import UserError
 from groupshot.methods import METHODS, Clif, ConceptDrivenEM, DreamBooth
-from groupshot.presets import KINDS, fitted, kinds, per_base
+from groupshot.presets import KINDS, Count, checked, fitted, kinds, per_base
 from groupshot.run import Run
 from groupshot.weights import ATTENTION
 
@@ -88,6 +89,18 @@ def test_on_xl_nothing_but_a_lora_and_words_learns_unless_it_is_asked_for():
     for method in METHODS.values():
         made: Any = dataclasses.asdict(fitted(method, BASES["sdxl"]))  # type: ignore[call-overload]
         assert not large & set(map(str, made.values()))
+
+
+def test_fields_of_anyone_s_own_may_be_anything_but_what_is_out_of_a_range_that_they_have():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Own:
+        count: Count = 1
+        later: "Nowhere" = -1  # noqa: F821 # type: ignore[name-defined]
+        perhaps: Count | None = None
+
+    assert checked(Own())
+    with pytest.raises(UserError, match="count=0: count is at least 1"):
+        checked(Own(count=0))
 
 
 def test_a_class_stands_for_what_is_usual_on_the_base_and_it_is_recorded(

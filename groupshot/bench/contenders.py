@@ -11,6 +11,7 @@ from groupshot.errors import UserError
 from groupshot.fields import overrides
 from groupshot.masks.segmenters import Nobody
 from groupshot.methods import METHODS
+from groupshot.presets import checked
 from groupshot.stage import Method
 
 WORLD, WORDS = "world", "words"
@@ -87,7 +88,9 @@ def contender(name: str, settings: str) -> Contender:
         raise UserError(f"there is no method '{name}': try {', '.join(close)}")
     texts = [each for each in re.split(r",(?=\s*\w+\s*=)", settings) if each.strip()]
     fields = overrides(METHODS[name], [each.strip() for each in texts])
-    return Contender(method=name, fields=json.loads(json.dumps(fields)))
+    found = Contender(method=name, fields=json.loads(json.dumps(fields)))
+    checked(found.built())
+    return found
 
 
 def text(value: Any) -> str:

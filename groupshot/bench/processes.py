@@ -28,7 +28,7 @@ class Processes(Generic[K]):
 
     def __exit__(self, *raised: object) -> None:
         for _, process in self._at_work.values():
-            process.terminate()
+            process.kill()  # it would end its step first
             process.join()
 
     @property

@@ -150,7 +150,8 @@ class FaR:
         else:
             own = self.drawn(base, cast, keep)
         rows = tokens(base, nouns(cast), self.vectors, keep.seeded("tokens"))
-        check_most(base, cast.names, self.most if self.fusion else 1)
+        if self.fusion:
+            check_most(base, [c.name for c in cast.concepts if c.kind == "thing"], self.most)
         others = SETS[self.learns](base, self.rank, self.modules, keep.seeded("modules"))
         rate = self.lora_rate if self.learns == "lora" else self.weight_rate
         captions = templated(base.card.templates, sorted({*nouns(cast).values()}))

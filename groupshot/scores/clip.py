@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from groupshot.base import Base
 from groupshot.cast import Cast
-from groupshot.clip import Clip, clips_of, own
+from groupshot.clip import Clip, own
+from groupshot.clip import fitting as published
 from groupshot.samples import with_article
 from groupshot.scores.asks import Drawn
 
@@ -57,7 +58,7 @@ def pair_of(base: Base) -> Pair | None:
 
 def fitting(base: Base) -> Pair:
     """That pair, or the published CLIP that fits; a UserError where it cannot be had."""
-    return ClipPair(clip=clips_of(base)[0])
+    return ClipPair(clip=own(base) or published(base, base.encoders[0]))
 
 
 def alignments(pair: Pair, cast: Cast, drawn: Drawn) -> tuple[float, float]:
