@@ -250,9 +250,9 @@ def unheeded(method: Method, cast: Cast) -> Iterator[str]:
     """What is to be said where masks were painted for a method that looks at none."""
     alone = sum(photo.mask_path is not None for c in cast.concepts for photo in c.photos)
     painted = alone + sum(len(each.mask_paths) for each in cast.together)
-    heeds = hasattr(method, "segmenter") or getattr(method, "hand_masks", False)
-    if painted and not heeds:
-        offer = "; hand_masks=true does" if hasattr(method, "hand_masks") else ""
+    fields = asdict(method)  # type: ignore[call-overload]
+    if painted and not ("segmenter" in fields or fields.get("hand_masks")):
+        offer = "; hand_masks=true does" if "hand_masks" in fields else ""
         yield f"{method.name} looks at no masks, so {painted} by hand are not used{offer}"
 
 

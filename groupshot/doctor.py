@@ -20,10 +20,11 @@ from groupshot.cast import Cast, check_nouns
 from groupshot.confusion import told
 from groupshot.errors import UserError
 from groupshot.runfolder import LIBRARIES
-from groupshot.samples import nouns, with_article
+from groupshot.samples import with_article
 
 MEMORY = 4 * 2**30
 DISK = 2**30
+LACKS = "of no class, which most methods want to know: call its folder NAME.CLASS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,15 +99,14 @@ def cache() -> Finding:
 def of_cast(base: Base, cast: Cast) -> list[Finding]:
     """Whether methods know what a cast is of, and who in it is likely to be confused."""
     try:
-        nouns(cast)
         if base.lexicon:
             check_nouns(cast, base.lexicon)
     except UserError as mistake:
         return [Finding(name="classes", ok=False, says=str(mistake))]
     says = list(told(base, cast)) or ["no two of its concepts are likely to be confused"]
-    members = ", ".join(f"<{c.name}> is {with_article(c.noun or '')}" for c in cast.concepts)
+    members = [f"<{c.name}> is {with_article(c.noun) if c.noun else LACKS}" for c in cast.concepts]
     return [
-        Finding(name="classes", ok=True, says=members),
+        Finding(name="classes", ok=True, says=", ".join(members)),
         Finding(name="confusion", ok=True, says="\n    ".join(says)),
     ]
 

@@ -23,6 +23,8 @@ from groupshot.errors import UserError
 NO_SPACE = os.strerror(errno.ENOSPC)
 """What hf-xet, which downloads large files, says of a full disk in an error of its own."""
 
+FULL = f"the disk of {HF_HUB_CACHE} is full: free some, or set HF_HOME elsewhere."
+
 
 def folder(source: str) -> Path:
     """The whole folder, or the file, of a base named "toybox", FOLDER, FILE or OWNER/MODEL.
@@ -74,9 +76,9 @@ def advice(source: str, error: Exception) -> str:
                     "there is no such model, or it is private: check the name, or `hf auth login`."
                 )
             case OSError(errno=errno.ENOSPC | errno.EDQUOT):
-                return f"the disk of {HF_HUB_CACHE} is full: free some, or set HF_HOME elsewhere."
+                return FULL
             case RuntimeError() if NO_SPACE in str(cause):
-                return f"the disk of {HF_HUB_CACHE} is full: free some, or set HF_HOME elsewhere."
+                return FULL
             case ConnectionError() | socket.gaierror():
                 return f"it cannot be reached from here. {elsewhere(source)}"
             case _:
