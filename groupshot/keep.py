@@ -40,7 +40,9 @@ class Keep:
         if self.team.leads and not file.is_file():
             save_tensors(file, make(generator))
         self.team.agree()
-        return load_tensors(file)[0]
+        kept = load_tensors(file)[0]
+        self.team.agree()  # the leader, if it fails now, takes away what all have read
+        return kept
 
     def seeded(self, name: str) -> torch.Generator:
         """The generator of `name`, so that a value read back shifts no other draw."""

@@ -36,6 +36,13 @@ def adamw8bit(device: torch.device) -> Maker:
     return library.AdamW8bit
 
 
+def step_at(optimiser: Optimizer, rate: float) -> None:
+    """A step at a learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.step()
+
+
 OPTIMISERS: Mapping[str, Callable[[torch.device], Maker]] = {
     "adamw": adamw,
     "adamw8bit": adamw8bit,

@@ -1,6 +1,5 @@
 """Run: the stages of a method's plan, optimised one after another."""
 
-import atexit
 import json
 import math
 import shutil
@@ -10,7 +9,6 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import torch
 from PIL.Image import Image as Picture
@@ -25,11 +23,12 @@ from groupshot.errors import UserError, Visible
 from groupshot.files import save_json, sweep
 from groupshot.keep import Keep, seeded
 from groupshot.learned import Learned
-from groupshot.optimisers import OPTIMISERS
+from groupshot.optimisers import OPTIMISERS, step_at
 from groupshot.pictures import generate
 from groupshot.presets import checked, fitted
 from groupshot.runfolder import Trained
 from groupshot.samples.room import check_room
+from groupshot.signals import closed_in_time
 from groupshot.stage import Method, Stage, Step
 from groupshot.team import ALONE, Ended, Short, out_of_memory, present
 from groupshot.weights import Part
@@ -41,15 +40,8 @@ EVERY = 50
 """Steps from one checkpoint to the next."""
 
 
-UNDER_WAY: WeakSet[Generator[Step]] = WeakSet()
-"""Steps of runs that may not be at their end."""
-
-
-@atexit.register
-def left() -> None:
-    """Leave what is under way as Python ends; a little later it could write no checkpoint."""
-    for steps in list(UNDER_WAY):
-        steps.close()
+SLOWER = "learn slower."
+"""What helps where losses or gradients have left the numbers."""
 
 
 class Run:
@@ -90,6 +82,7 @@ class Run:
         self._most = runfolder.most(self.record)
         self._learners: dict[Part, Optimizer] = {}
         self._live, self._enough = False, False
+        self._scale = self.base.scale
 
     @property
     def finished(self) -> bool:
@@ -101,9 +94,7 @@ class Run:
 
         Left early, it writes a checkpoint; left in any way, the base is as it was found.
         """
-        steps = self._steps()
-        UNDER_WAY.add(steps)
-        return steps
+        return closed_in_time(self._steps())
 
     def _steps(self) -> Generator[Step]:
         """The steps, each when it is asked for."""
@@ -219,21 +210,27 @@ class Run:
 
     def _step(self, stage: Stage[Any], number: int) -> dict[str, float]:
         """One step of gradient descent: its chance is its own, its losses are given."""
-        losses = self._fitted(stage, number)
         learning = [tensor for part in stage.train for tensor in part.tensors.values()]
-        self.team.average(learning)
-        for gradient in (tensor.grad for tensor in learning if tensor.grad is not None):
-            gradient /= self.base.scale
-        norm = nn.utils.clip_grad_norm_(learning, LONGEST)
-        if not norm.isfinite():
-            raise UserError(f"{stage.name} has no finite gradient at step {number}: learn slower.")
+        while True:
+            losses = self._fitted(stage, number)
+            self.team.average(learning)
+            for gradient in (tensor.grad for tensor in learning if tensor.grad is not None):
+                gradient /= self._scale
+            if nn.utils.clip_grad_norm_(learning, LONGEST).isfinite():
+                break
+            if self._scale == 1:
+                raise UserError(f"{stage.name} has no finite gradient at step {number}: {SLOWER}")
+            self._scale /= 2  # for good: the same gradients would come to as much again
+            self._forget()
         for part, rate in stage.train.items():
-            optimiser = self._learners[part]
-            for group in optimiser.param_groups:
-                group["lr"] = rate * stage.schedule((number - 1) / stage.steps)
-            optimiser.step()
-            optimiser.zero_grad()
+            step_at(self._learners[part], rate * stage.schedule((number - 1) / stage.steps))
+        self._forget()
         return losses
+
+    def _forget(self) -> None:
+        """Gradients, of whatever stage."""
+        for optimiser in self._learners.values():
+            optimiser.zero_grad()
 
     def _fitted(self, stage: Stage[Any], number: int) -> dict[str, float]:
         """Losses and gradients of a step; where memory is short of it, in smaller pieces."""
@@ -241,8 +238,7 @@ class Run:
             with suppress(Short):
                 return self._felt(stage, number)
             self._most = self._halved(stage)
-            for optimiser in self._learners.values():
-                optimiser.zero_grad()
+            self._forget()
             torch.cuda.empty_cache()
 
     def _felt(self, stage: Stage[Any], number: int) -> dict[str, float]:
@@ -255,8 +251,8 @@ class Run:
                 terms = stage.loss(batch, generator)
             losses = {name: term.item() for name, term in terms.items()}
             if not all(map(math.isfinite, losses.values())):
-                raise UserError(f"Step {number} of {stage.name} loses {losses}: learn slower.")
-            (self.base.scale * torch.stack(list(terms.values())).sum()).backward()
+                raise UserError(f"Step {number} of {stage.name} loses {losses}: {SLOWER}")
+            (self._scale * torch.stack(list(terms.values())).sum()).backward()
         return losses
 
     def _halved(self, stage: Stage[Any]) -> int:

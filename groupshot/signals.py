@@ -1,12 +1,33 @@
-"""Signals: who asks us to stop is heard once the step under way is done."""
+"""Signals: who asks us to stop is heard once the step under way is done, and so is Python's end."""
 
+import atexit
 import os
 import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+T = TypeVar("T")
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
+
+UNDER_WAY: WeakSet[Generator[Any]] = WeakSet()
+"""What may have something to do before Python ends."""
+
+
+def closed_in_time(steps: Generator[T]) -> Generator[T]:
+    """The same steps, left as Python ends: a little later they could write no checkpoint."""
+    UNDER_WAY.add(steps)
+    return steps
+
+
+@atexit.register
+def close() -> None:
+    """Leave whatever is under way."""
+    for steps in list(UNDER_WAY):
+        steps.close()
 
 
 @contextmanager

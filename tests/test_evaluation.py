@@ -14,6 +14,7 @@ from worldly import whole
 
 from groupshot.base import Base
 from groupshot.bench.suites import SUITES
+from groupshot.benchmarks.unasked import unasked
 from groupshot.cast import Cast, Concept
 from groupshot.clip import FITTING, shape
 from groupshot.errors import UserError
@@ -122,6 +123,13 @@ def test_perfect_pictures_are_all_right_however_they_stand(suite, seed, tmp_path
     assert scores["mixed"] <= 0.01
     assert scores["identity"] >= 0.99
     assert scores["all_right"] >= 0.9
+
+
+def test_how_much_is_not_asked_is_told_by_degree():
+    shares = unasked("pairs", 1)
+    assert set(shares["side by side"].values()) == {0}
+    assert shares["interaction"]["mark"] > shares["interaction"]["all"] > 0
+    assert shares["interaction"]["kind"] == 0
 
 
 def test_a_rider_does_not_answer_for_its_belly():

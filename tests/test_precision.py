@@ -49,6 +49,16 @@ def test_it_draws_about_the_same(request, kind, half):
     assert not torch.equal(*drawn)
 
 
+def test_pictures_come_out_in_bf16_but_never_in_fp16(base):
+    latents = torch.randn(1, *base.shape, generator=torch.Generator().manual_seed(0))
+    whole, bf16, fp16 = (
+        place.decoded(latents) for place in (base, halved(base, "bf16"), halved(base, "fp16"))
+    )
+    assert torch.equal(whole, fp16)
+    assert not torch.equal(whole, bf16)
+    torch.testing.assert_close(whole, bf16, rtol=0, atol=0.05)
+
+
 def test_a_cpu_writes_out_small_maps_in_bf16_alone(base):
     with base.computing("bf16"):
         assert processors(base) == {AttnProcessor}
@@ -81,6 +91,23 @@ def test_small_gradients_do_not_vanish_in_fp16(base, two_cats, tmp_path):
     names = [name for name in moved[0] if name.endswith("lora_B.weight/exp_avg")]
     one, other = (torch.cat([each[name].flatten() for name in names]) for each in moved)
     assert torch.cosine_similarity(one, other, dim=0) > 0.99
+
+
+def test_gradients_too_large_for_fp16_are_made_again_smaller(base, two_cats, tmp_path, monkeypatch):
+    """With a scale that overflows at first, a step moves what it moves with a fitting one."""
+    moved = []
+    for exponent in (12, 40):
+        monkeypatch.setattr(Base, "scale", 2.0**exponent)
+        run = Run(
+            two_cats,
+            base=halved(base, "fp16"),
+            method=quick("dreambooth"),
+            out=tmp_path / str(exponent),
+        )
+        left_at(run, 1)
+        moved.append(load_tensors(run.out / "checkpoint.safetensors")[0])
+    for name, one in moved[0].items():
+        torch.testing.assert_close(one, moved[1][name], rtol=0.05, atol=1e-5, msg=name)
 
 
 def test_a_run_goes_on_as_it_was_begun(base, two_cats, tmp_path):

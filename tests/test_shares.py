@@ -11,6 +11,7 @@ import weakref
 import pytest
 import torch
 from launched import ended, free_port, launch
+from safetensors import safe_open
 from test_methods import quick
 from test_run import Staged, assert_equal, learned, left_at
 
@@ -335,6 +336,23 @@ def test_what_ends_one_ends_all_in_one_sentence(typed, monkeypatch, where, ranks
     assert codes == [2, 2]
     assert leader.count("the sky has fallen") == 1
     assert not other
+
+
+def test_the_leader_takes_nothing_away_that_another_still_reads(typed, monkeypatch):
+    fails = failing(monkeypatch, "groupshot.methods.break_a_scene.priors", (0,))
+
+    def slowly(*given):
+        time.sleep(1)
+        return safe_open(*given)
+
+    def change(rank):
+        fails(rank)
+        if rank == 1:
+            monkeypatch.setattr("groupshot.files.safe_open", slowly)
+
+    codes, (leader, _) = typed(change=change)
+    assert codes == [2, 2]
+    assert "the sky has fallen" in leader
 
 
 MEET = """

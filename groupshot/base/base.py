@@ -99,7 +99,8 @@ class Base:
     def scale(self) -> float:
         """What a loss is multiplied by on its way back, and gradients divided by.
 
-        In fp16 small gradients would vanish; a power of 2 rounds nothing.
+        In fp16 small gradients would vanish; a power of 2 rounds nothing. Where gradients are too
+        large for it, a run goes on with half of it.
         """
         return 2.0**12 if self.precision == "fp16" else 1.0
 
@@ -200,21 +201,23 @@ class Base:
     # pictures and noise
 
     @torch.no_grad()
-    def encoded(self, images: Image) -> Latent:
-        """Pictures as latents: the mean, without the encoder's noise; never in fp16.
+    def encoded(self, images: Image, noisy: bool = False) -> Latent:
+        """Pictures as latents: the mean, or with the encoder's noise.
 
-        In bf16 where the denoiser is. In fp16 Stable Diffusion XL's encoder overflows.
+        In bf16 where the denoiser is; never in fp16, where Stable Diffusion XL's VAE overflows.
         """
         vae = self.pipe.vae
         with lowered(self.device, "bf16" if self.precision == "bf16" else None):
-            mode = vae.encode(images.to(self.device)).latent_dist.mode()
-        return mode.float() * vae.config.scaling_factor
+            there = vae.encode(images.to(self.device)).latent_dist
+        return (there.sample() if noisy else there.mode()).float() * vae.config.scaling_factor
 
     @torch.no_grad()
     def decoded(self, latents: Latent) -> Image:
-        """Latents as pictures."""
+        """Latents as pictures, in bf16 where the weights lie in it; never in fp16, as above."""
         vae = self.pipe.vae
-        return vae.decode(latents.to(self.device) / vae.config.scaling_factor).sample.clamp(-1, 1)
+        with lowered(self.device, "bf16" if self.stored == "bf16" else None):
+            images = vae.decode(latents.to(self.device) / vae.config.scaling_factor).sample
+        return images.float().clamp(-1, 1)
 
     @contextmanager
     def computing(self, precision: str) -> Generator[None]:

@@ -15,7 +15,7 @@ from groupshot.cast import Cast
 from groupshot.fields import overrides
 from groupshot.keep import seeded
 from groupshot.masks import kept, restored, sightings
-from groupshot.masks.segmenters import segmenter
+from groupshot.masks.segmenters import finder
 from groupshot.methods import Clif
 from groupshot.report import Row, sheet
 from groupshot.samples import Collage, Cutout, Pieces, plain, priors
@@ -26,8 +26,7 @@ COLUMNS = 10
 
 def rows(base: Base, cast: Cast, method: Clif, seed: int) -> list[Row]:
     """Everything that a method makes of a cast."""
-    eye = segmenter(method.segmenter or base.card.segmenter, base.device)
-    masks = restored(cast, kept(sightings(cast, eye)))
+    masks = restored(cast, kept(sightings(cast, finder(method.segmenter, base))))
     own = priors(base, method.words(base), method.common_each, seeded(seed, "common"))
     pieces = method.pieces(base, cast, masks, own)
     made = method.made(base, pieces, seeded(seed, "collages"))

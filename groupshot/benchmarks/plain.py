@@ -1,9 +1,9 @@
 """A LoRA as diffusers' own example scripts learn it: what our steps are measured against.
 
-Each step encodes its pictures and its prompts, and moves the LoRA of the U-Net; with
-words (textual inversion's script, and the advanced ones), also the whole embedding table, of which
-every row but the new ones is put back. Precision as accelerate has it: frozen weights as they lie
-in memory, autocast, what learns in full. No prior preservation.
+Each step encodes its pictures, in the precision that ours do, and its prompts, and moves the LoRA
+of the U-Net; with words (textual inversion's script, and the advanced ones), also the whole
+embedding table, of which every row but the new ones is put back. Precision as accelerate has it:
+frozen weights as they lie in memory, autocast, what learns in full. No prior preservation.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from groupshot.base import Base
-from groupshot.shapes import Latent
 
 CAPTION = "a photo of a cat"
 NEW = 2
@@ -40,7 +39,7 @@ class Plain:
     def step(self) -> float:
         """One step; the loss."""
         base = self.base
-        latents = self.encoded()
+        latents = base.encoded(self.pictures, noisy=True)
         noise = torch.randn_like(latents)
         steps = base.schedule.config.num_train_timesteps
         times = torch.randint(steps, (len(latents),), device=latents.device)
@@ -55,12 +54,6 @@ class Plain:
         self.optimiser.zero_grad()
         self.put_back()
         return loss.item()
-
-    @torch.no_grad()
-    def encoded(self) -> Latent:
-        """The pictures as latents, with the encoder's noise."""
-        vae = self.base.pipe.vae
-        return vae.encode(self.pictures).latent_dist.sample() * vae.config.scaling_factor
 
     @torch.no_grad()
     def put_back(self) -> None:

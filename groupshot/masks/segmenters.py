@@ -8,11 +8,16 @@ from functools import cached_property
 import torch
 from PIL.Image import Image as Picture
 
+from groupshot.base import Base
+from groupshot.cast import Cast
 from groupshot.errors import UserError
+from groupshot.keep import Keep
 from groupshot.masks.clipseg import ClipSeg
 from groupshot.masks.grounded import Dino, Grounded, Owl, Sam, Sam2
 from groupshot.masks.segmenter import Candidate, Segmenter
+from groupshot.masks.sightings import kept, restored, sightings
 from groupshot.masks.toybox import Toybox
+from groupshot.shapes import HardMask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +103,16 @@ def segmenter(said: str, device: torch.device) -> Segmenter:
         like = "=" + ",".join(kind.models) if kind.models else ""
         raise UserError(f"'{said}' names {len(chosen)} models: write {name}{like}")
     return Waiting(name, lambda: kind.load(chosen, device))
+
+
+def finder(said: str, base: Base) -> Segmenter:
+    """The segmenter that somebody `said`, or else the base's own."""
+    return segmenter(said or base.card.segmenter, base.device)
+
+
+def masks_of(cast: Cast, base: Base, keep: Keep, said: str) -> tuple[dict[str, HardMask], ...]:
+    """Where each concept is in each photo: by hand masks, and by a segmenter where there is none.
+
+    Kept, so that the segmenter needs room in memory only while it looks.
+    """
+    return restored(cast, keep("masks", lambda _: kept(sightings(cast, finder(said, base)))))

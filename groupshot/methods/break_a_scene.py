@@ -24,8 +24,7 @@ from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.keep import Keep
 from groupshot.losses import localised, masked, prior
-from groupshot.masks import kept, restored, sightings
-from groupshot.masks.segmenters import segmenter
+from groupshot.masks.segmenters import masks_of
 from groupshot.presets import Count, Number, Share, Weight, per_base
 from groupshot.samples import (
     Batch,
@@ -93,8 +92,7 @@ class BreakAScene:
     def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Pair]]:
         """Two stages: the rows, then the rows with the whole U-Net and text encoder."""
         photos, classes = shots(cast), nouns(cast)
-        eye = segmenter(self.segmenter or base.card.segmenter, base.device)
-        masks = restored(cast, keep("masks", lambda _: kept(sightings(cast, eye))))
+        masks = masks_of(cast, base, keep, self.segmenter)
         own = keep("priors", lambda g: priors(base, set(classes.values()), self.priors, g))
         crops = keep("crops", lambda g: both_ways(base, photos, self.crops, self.least, g))
         rows = tokens(base, classes, self.vectors, keep.seeded("tokens"))

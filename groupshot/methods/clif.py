@@ -31,9 +31,9 @@ from groupshot.clip import Clip, Pooling, at_end, at_highest, clips_of, namer
 from groupshot.errors import UserError
 from groupshot.keep import Keep, Kept
 from groupshot.losses import alike, contrastive, cosine, denoising, inner
-from groupshot.masks import Namer, kept, naming, restored, sightings
+from groupshot.masks import Namer, naming
 from groupshot.masks.partings import parting, usual
-from groupshot.masks.segmenters import segmenter
+from groupshot.masks.segmenters import finder, masks_of
 from groupshot.presets import Count, Number, Share, Weight, per_base
 from groupshot.samples import (
     Batch,
@@ -195,8 +195,7 @@ class Clif:
                 "this base's text encoder lacks layers of its CLIP's, so the contrast cannot "
                 "change it: leave learns=text-encoder out"
             )
-        eye = segmenter(self.segmenter or base.card.segmenter, base.device)
-        masks = restored(cast, keep("masks", lambda _: kept(sightings(cast, eye))))
+        masks = masks_of(cast, base, keep, self.segmenter)
         own = keep("common", lambda g: priors(base, self.words(base), self.common_each, g))
 
         def seen(generator: Generator) -> Kept:
@@ -231,14 +230,13 @@ class Clif:
         Parts have the names that somebody `says`, if anybody does.
         """
         masked = list(zip(shots(cast), masks, strict=True))
-        eye = segmenter(self.segmenter or base.card.segmenter, base.device)
         apart = parting(self.parts or usual(base.card.segmenter), base.device)
         apart = apart if says is None else naming(apart, says)
         there = wholes(cast, masked, base.size)
         return Pieces(
             wholes=there,
             parts=parts(list(there), masked, apart, base.lexicon, base.size),
-            common=common(base, own, eye),
+            common=common(base, own, finder(self.segmenter, base)),
         )
 
     def made(self, base: Base, pieces: Pieces, generator: Generator) -> list[Collage]:

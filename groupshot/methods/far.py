@@ -25,8 +25,7 @@ from groupshot.cast import Cast
 from groupshot.errors import UserError
 from groupshot.keep import Keep, Kept
 from groupshot.losses import FORMULAS, masked_by_area, prior
-from groupshot.masks import kept, restored, sightings
-from groupshot.masks.segmenters import segmenter
+from groupshot.masks.segmenters import finder, masks_of
 from groupshot.presets import Count, Number, Share, Weight, per_base
 from groupshot.retention import Lesson, joined, lessons, noised, retention
 from groupshot.samples import (
@@ -173,9 +172,8 @@ class FaR:
 
     def masked(self, base: Base, cast: Cast, keep: Keep) -> list[Masked]:
         """Every photo, and where in it each concept is."""
-        eye = segmenter(self.segmenter or base.card.segmenter, base.device)
-        masks = keep("masks", lambda _: kept(sightings(cast, eye)))
-        return list(zip(shots(cast), restored(cast, masks), strict=True))
+        masks = masks_of(cast, base, keep, self.segmenter)
+        return list(zip(shots(cast), masks, strict=True))
 
     def drawn(self, base: Base, cast: Cast, keep: Keep) -> Kept:
         """The base's own pictures of every class."""
@@ -232,9 +230,8 @@ class FaR:
         if self.strangers and self.priors:
             drawn |= {noun: own[noun] for noun in classes}
             where |= {noun: (noun, "") for noun in classes}
-        eye = segmenter(self.segmenter or base.card.segmenter, base.device)
         told = {key: noun for key, (noun, _) in where.items()}
-        masks = keep("strangers", lambda _: found(base, drawn, told, eye))
+        masks = keep("strangers", lambda _: found(base, drawn, told, finder(self.segmenter, base)))
         return strangers(base, drawn, where, masks)
 
     def grounds(
