@@ -8,7 +8,7 @@ import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 from onefile import save_onefile
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from groupshot.base import Base
 from groupshot.base.known import KNOWN, WEIGHTS
@@ -33,6 +33,13 @@ def test_one_file_draws_as_its_folder(base, file):
     torch.testing.assert_close(drawn(loaded), drawn(base))
     pictures = torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(loaded.encoded(pictures), base.encoded(pictures))
+
+
+def test_one_file_in_half_precision_is_loaded_whole_and_draws_about_the_same(base, file):
+    save_file({name: tensor.half() for name, tensor in load_file(file).items()}, file)
+    loaded = Base.load(str(file), device="cpu")
+    assert {net.dtype for net in loaded.models.values()} == {torch.float32}
+    torch.testing.assert_close(drawn(loaded), drawn(base), rtol=0.1, atol=0.1)
 
 
 def test_one_file_without_its_configuration_says_how_to_get_it(file, monkeypatch):
