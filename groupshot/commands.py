@@ -20,7 +20,7 @@ from groupshot.bench.contenders import BASELINES, CEILINGS, contenders
 from groupshot.bench.suites import suites
 from groupshot.bench.work import PAGE, TABLE, benched
 from groupshot.cards import OTHERS, USUALLY, base_line, described, field_lines, known_bases, line_of
-from groupshot.cast import Cast, asked
+from groupshot.cast import Cast, asked, strange
 from groupshot.confusion import told
 from groupshot.demo import demonstrated
 from groupshot.doctor import examined, of_cast
@@ -90,6 +90,8 @@ def generate(options: Namespace) -> int:
         called = " and ".join(f"<{name}>" for name in names)
         print(f"the prompt asks for nobody who was learned: write {called}", file=sys.stderr)
     run = Trained.load(options.run)
+    if run.base.lexicon and (unknown := strange(options.prompt, run.base.lexicon)):
+        print(f"the base does not know: {', '.join(unknown)}", file=sys.stderr)
     with run.learned.applied_to(run.base) as base, filled(options.out) as out:
         pictures = drawn(base, options.prompt, n=options.n, seed=options.seed, steps=options.steps)
         for i, picture in enumerate(tqdm(pictures, total=options.n, unit="picture")):

@@ -195,6 +195,14 @@ def test_a_prompt_for_nobody_is_drawn_and_said(groupshot, training, tmp_path):
     assert (tmp_path / "pictures" / "000.png").is_file()
 
 
+def test_words_that_the_base_does_not_know_are_named(groupshot, training, tmp_path):
+    groupshot(*training)
+    words = ["generate", tmp_path / "run", "<luna> the pilot, with a moon"]
+    code, _, err = groupshot(*words, "--out", tmp_path / "pictures")
+    assert code == 0
+    assert "does not know: pilot, moon\n" in err
+
+
 def test_a_seed_that_is_too_large(mistaken, tmp_path):
     words = ["generate", tmp_path, "<luna>", "--out", tmp_path / "out", "--seed", 10**20]
     assert "is not from 0 to" in mistaken(*words)
