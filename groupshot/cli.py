@@ -153,6 +153,12 @@ def _learns(train: argparse.ArgumentParser) -> None:
         type=_microbatch,
         help="take a step's batch N samples at a time; auto: as many as there is memory for (all)",
     )
+    train.add_argument(
+        "--drawings",
+        metavar="DIR",
+        type=Path,
+        help="where pictures of classes, which the base draws itself, stay for other runs",
+    )
     train.add_argument("--seed", metavar="N", type=_seed, default=0, help="of every draw (0)")
     train.add_argument("--resume", action="store_true", help="go on where --out was left")
     _sets(train)

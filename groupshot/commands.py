@@ -60,6 +60,9 @@ def learn(options: Namespace) -> int:
     cast = Cast.load(options.cast)
     base = Base.load(options.base, precision=options.precision, recompute=options.recompute)
     base.optimiser, base.microbatch = options.optimiser, options.microbatch
+    if options.drawings:
+        check_writable(options.drawings)
+        base.drawings = options.drawings / fingerprint(options.base)
     run = Run(
         cast,
         method=method(base),

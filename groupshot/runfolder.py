@@ -71,7 +71,8 @@ def digest(files: Iterable[Path]) -> str:
     """A hash of the contents of files, in their order."""
     total = hashlib.sha256()
     for file in files:
-        total.update(hashlib.sha256(file.read_bytes()).digest())
+        with file.open("rb") as opened:
+            total.update(hashlib.file_digest(opened, "sha256").digest())
     return total.hexdigest()
 
 

@@ -20,6 +20,7 @@ from groupshot.errors import UserError
 from groupshot.export import FORMATS
 from groupshot.fields import fields_of
 from groupshot.methods import METHODS, DreamBooth, FaR
+from groupshot.scores.prior import fingerprint
 from groupshot.stage import Method
 from groupshot.toybox.reader import Reader
 from groupshot.toybox.reader.network import Network
@@ -184,6 +185,15 @@ def test_fields_have_ranges(mistaken, training, tmp_path, field):
 def test_a_cast_after_set_is_told_where_to_go(mistaken, training):
     command, cast, *rest = training
     assert "it goes before --set" in mistaken(command, *rest, cast)
+
+
+def test_drawings_are_kept_under_the_name_of_the_weights(groupshot, folder, base_folder, tmp_path):
+    words = ["train", folder, "--method", "dreambooth", "--base", base_folder]
+    options = ["--out", tmp_path / "run", "--drawings", tmp_path / "all", "--set", *QUICK]
+    assert groupshot(*words, *options)[0] == 0
+    (place,) = (tmp_path / "all").iterdir()
+    assert place.name == fingerprint(str(base_folder))
+    assert list(place.glob("*.safetensors"))
 
 
 def test_a_prompt_for_nobody_is_drawn_and_said(groupshot, training, tmp_path):

@@ -119,6 +119,18 @@ def test_the_base_draws_its_classes_itself_and_the_same_again(base):
     assert sum("cat" in c for c in batch.captions) == 2
 
 
+def test_drawings_that_are_kept_are_drawn_once_for_all_runs(base, monkeypatch, tmp_path):
+    here = priors(base, {"cat"}, 3, seeded())["cat"]
+    monkeypatch.setattr(base, "drawings", tmp_path)
+    assert torch.equal(priors(base, {"cat"}, 3, seeded())["cat"], here)
+    other = seeded().manual_seed(1)
+    assert not torch.equal(priors(base, {"cat"}, 3, other)["cat"], here)
+    monkeypatch.setattr(base, "sampled", None)
+    assert torch.equal(priors(base, {"cat"}, 3, seeded())["cat"], here)
+    with pytest.raises(TypeError), base.computing("bf16"):  # that is drawn otherwise
+        priors(base, {"cat"}, 3, seeded())
+
+
 def test_class_pictures_are_drawn_for_every_template_in_turn(base, monkeypatch):
     prompts = []
     sampled = base.sampled

@@ -1,5 +1,6 @@
 """The scores: each by hand on small cases, and all of them on pictures that the world drew."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from groupshot.scores.clip import alignments
 from groupshot.scores.diversity import diversity, spread
 from groupshot.scores.likeness import assigned, attributes, likeness, mean
 from groupshot.scores.masks import mask_iou
-from groupshot.scores.prior import distance, largest, prior, resembles
+from groupshot.scores.prior import distance, fingerprint, largest, prior, resembles
 from groupshot.toybox.casts import TRUE_MASKS, save_mask
 from groupshot.toybox.reader import Reading, Seen
 from groupshot.toybox.world import ATTRIBUTES, Identity
@@ -197,6 +198,15 @@ def test_distance_is_total_variation():
 
     one, other = Counter({("a",): 3, ("b",): 1}), Counter({("b",): 1, ("c",): 1})
     assert distance(one, other) == pytest.approx((3 / 4 + 1 / 4 + 1 / 2) / 2)
+
+
+def test_a_fingerprint_is_of_the_weights_in_a_folder_or_in_one_file(tmp_path):
+    one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
+    one.write_bytes(b"1")
+    other.write_bytes(b"2")
+    assert fingerprint(str(one)) != fingerprint(str(other))
+    shutil.copy(one, other)
+    assert fingerprint(str(one)) == fingerprint(str(other))
 
 
 def test_the_largest_character_counts():

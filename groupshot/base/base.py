@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -41,7 +42,8 @@ class Base:
         until a run has measured whether "bf16" is `faster` here. `stored`, one of the three, is how
         frozen weights lie in memory. `optimiser` names what runs learn with here; `microbatch` is
         how many samples learn at once: None for all of a step, "auto" for as many as there is
-        memory for.
+        memory for. `drawings` is a folder where what it draws by itself stays for other runs on the
+        same weights; None, it stays in the run that it was drawn for.
         """
         self.pipe = pipe
         self.card = card
@@ -56,6 +58,7 @@ class Base:
         self.precision = precision
         self.optimiser = "adamw"
         self.microbatch: int | Literal["auto"] | None = None
+        self.drawings: Path | None = None
         self.shares = Shares()
         self.schedule: Any = DDPMScheduler.from_config(pipe.scheduler.config)
         self._loan: ExitStack | None = None

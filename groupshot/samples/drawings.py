@@ -1,5 +1,7 @@
 """Drawings: what the base draws by itself, before it learns."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -7,6 +9,7 @@ from torch import Generator, Tensor
 from tqdm import tqdm
 
 from groupshot.base import Base
+from groupshot.files import load_tensors, save_tensors
 from groupshot.keep import Kept
 from groupshot.samples.batch import TOGETHER, Batch, Samples, drawn, unmasked
 from groupshot.samples.captions import templated, with_article
@@ -34,10 +37,22 @@ def scenes(base: Base, places: Sequence[str], count: int, generator: Generator) 
 
 
 def own(base: Base, prompts: Sequence[str], generator: Generator) -> Latent:
-    """A latent for each prompt, each from a generator of its own."""
+    """A latent for each prompt, each from a generator of its own; the base may have drawn it."""
     if not prompts:
         return torch.zeros(0, *base.shape)
     seeds = torch.randint(2**31, (len(prompts),), generator=generator).tolist()
+    if base.drawings is None:
+        return fresh(base, prompts, seeds)
+    made_of = [*prompts, *seeds, base.precision, base.card.steps, base.card.guidance]
+    name = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
+    file = base.drawings / f"{name}.safetensors"
+    if not file.is_file():
+        save_tensors(file, {"latents": fresh(base, prompts, seeds)}, made_of)
+    return load_tensors(file)[0]["latents"]
+
+
+def fresh(base: Base, prompts: Sequence[str], seeds: Sequence[int]) -> Latent:
+    """A latent for each prompt and seed, drawn now."""
     each = [torch.Generator().manual_seed(seed) for seed in seeds]
     made: list[Latent] = []
     with tqdm(desc=prompts[0], total=len(prompts), unit="picture", delay=1) as bar:

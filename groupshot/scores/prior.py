@@ -75,7 +75,9 @@ def class_pictures(base: Base, judge: Judge, noun: str, n: int, seed: int = 0) -
 
 def fingerprint(source: str) -> str:
     """A short name for the exact weights of a base, by where it is loaded from."""
-    return digest(sorted(folder(source).rglob("*.safetensors")))[:12]
+    place = folder(source)
+    files = [place] if place.is_file() else sorted(place.rglob("*.safetensors"))
+    return digest(files)[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
