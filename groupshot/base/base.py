@@ -204,15 +204,15 @@ class Base:
     # pictures and noise
 
     @torch.no_grad()
-    def encoded(self, images: Image, noisy: bool = False) -> Latent:
-        """Pictures as latents: the mean, or with the encoder's noise.
+    def encoded(self, images: Image) -> Latent:
+        """Pictures as latents: the mean, without the encoder's noise.
 
         In bf16 where the denoiser is; never in fp16, where Stable Diffusion XL's VAE overflows.
         """
         vae = self.pipe.vae
         with lowered(self.device, "bf16" if self.precision == "bf16" else None):
-            there = vae.encode(images.to(self.device)).latent_dist
-        return (there.sample() if noisy else there.mode()).float() * vae.config.scaling_factor
+            mode = vae.encode(images.to(self.device)).latent_dist.mode()
+        return mode.float() * vae.config.scaling_factor
 
     @torch.no_grad()
     def decoded(self, latents: Latent) -> Image:

@@ -1,9 +1,9 @@
 """A LoRA as diffusers' own example scripts learn it: what our steps are measured against.
 
-Each step encodes its pictures, in the precision that ours do, and its prompts, and moves the LoRA
-of the U-Net; with words (textual inversion's script, and the advanced ones), also the whole
-embedding table, of which every row but the new ones is put back. Precision as accelerate has it:
-frozen weights as they lie in memory, autocast, what learns in full. No prior preservation.
+Each step encodes its pictures, as ours do, and its prompts, and moves the LoRA of the U-Net; with
+words (textual inversion's script, and the advanced ones), also the whole embedding table, of which
+every row but the new ones is put back. Precision as accelerate has it: frozen weights as they lie
+in memory, autocast, what learns in full. No prior preservation.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Plain:
     def step(self) -> float:
         """One step; the loss."""
         base = self.base
-        latents = base.encoded(self.pictures, noisy=True)
+        latents = base.encoded(self.pictures)
         noise = torch.randn_like(latents)
         steps = base.schedule.config.num_train_timesteps
         times = torch.randint(steps, (len(latents),), device=latents.device)
