@@ -111,7 +111,7 @@ def check_nouns(cast: Cast, words: Collection[str]) -> None:
 
 def strange(prompt: str, words: Collection[str]) -> tuple[str, ...]:
     """The words of a prompt, of more than one letter, that are not among the base's."""
-    said = re.findall(r"[a-z]{2,}", CALL.sub(" ", prompt.lower()))
+    said = re.findall(r"[^\W\d_](?:[\w-]*\w)", CALL.sub(" ", prompt.lower()))
     return tuple(dict.fromkeys(word for word in said if word not in words))
 
 

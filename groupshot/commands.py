@@ -40,7 +40,6 @@ from groupshot.run import Run
 from groupshot.runfolder import RECORD, Trained, read
 from groupshot.scores.evaluation import FULL, QUICK
 from groupshot.scores.evaluation import evaluate as evaluated
-from groupshot.scores.prior import fingerprint
 from groupshot.stage import Method
 from groupshot.strips import recalled
 from groupshot.team import gathered
@@ -57,12 +56,12 @@ def learn(options: Namespace) -> int:
     method = chosen(options.method, options.set)
     going_on = options.resume or (options.out / RECORD).is_file()  # a run itself offers --resume
     (check_writable if going_on else check_free)(options.out)
+    if options.drawings:
+        check_writable(options.drawings, "--drawings")
     cast = Cast.load(options.cast)
     base = Base.load(options.base, precision=options.precision, recompute=options.recompute)
     base.optimiser, base.microbatch = options.optimiser, options.microbatch
-    if options.drawings:
-        check_writable(options.drawings)
-        base.drawings = options.drawings / fingerprint(options.base)
+    base.drawings = options.drawings
     run = Run(
         cast,
         method=method(base),

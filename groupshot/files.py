@@ -1,10 +1,12 @@
 """Files that are whole or not there: each is written beside its place and moved into it."""
 
+import hashlib
 import json
 import os
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,22 @@ def sweep(folder: Path) -> None:
     """Remove what writers that were killed have left half-written below `folder`."""
     for file in filter(is_draft, folder.rglob(".*")):
         file.unlink()
+
+
+def digest(files: Iterable[Path]) -> str:
+    """A hash of the contents of files, in their order."""
+    total = hashlib.sha256()
+    for file in files:
+        about = file.stat()
+        total.update(_hashed(file, about.st_size, about.st_mtime_ns))
+    return total.hexdigest()
+
+
+@cache
+def _hashed(file: Path, size: int, changed: int) -> bytes:
+    """The hash of one file, read once as long as it stays as it is."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest()
 
 
 def save_json(file: Path, value: Any) -> None:

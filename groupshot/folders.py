@@ -20,17 +20,19 @@ def check_free(out: Path) -> None:
         raise UserError(f"{out} is not empty: give another --out, or empty it")
 
 
-def check_writable(out: Path) -> None:
-    """Refuse a place where no folder can be made, or where the disk is full."""
+def check_writable(out: Path, option: str = "--out") -> None:
+    """Refuse a place where no folder can be made, or where the disk is full; `option` named it."""
     parent = out
     while not parent.exists() and parent != parent.parent:
         parent = parent.parent
     if not parent.is_dir():
-        raise UserError(f"{parent} is a file: give an --out that is a folder")
+        raise UserError(f"{parent} is a file: give an {option} that is a folder")
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise UserError(f"{parent} cannot be written to: give another --out, or change its rights")
+        raise UserError(
+            f"{parent} cannot be written to: give another {option}, or change its rights"
+        )
     if shutil.disk_usage(parent).free < ROOM:
-        raise UserError(f"the disk of {parent} is full: free some space, or give another --out")
+        raise UserError(f"the disk of {parent} is full: free some space, or give another {option}")
 
 
 @contextmanager

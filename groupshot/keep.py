@@ -41,7 +41,7 @@ class Keep:
             save_tensors(file, make(generator))
         self.team.agree()
         kept = load_tensors(file)[0]
-        self.team.agree()  # the leader, if it fails now, takes away what all have read
+        self.team.agree()  # or a leader that fails next would remove what others still read
         return kept
 
     def seeded(self, name: str) -> torch.Generator:

@@ -40,10 +40,6 @@ EVERY = 50
 """Steps from one checkpoint to the next."""
 
 
-SLOWER = "learn slower."
-"""What helps where losses or gradients have left the numbers."""
-
-
 class Run:
     """A method at work on a cast: `for step in run: …` trains, and may be left at any step."""
 
@@ -82,7 +78,6 @@ class Run:
         self._most = runfolder.most(self.record)
         self._learners: dict[Part, Optimizer] = {}
         self._live, self._enough = False, False
-        self._scale = self.base.scale
 
     @property
     def finished(self) -> bool:
@@ -211,16 +206,19 @@ class Run:
     def _step(self, stage: Stage[Any], number: int) -> dict[str, float]:
         """One step of gradient descent: its chance is its own, its losses are given."""
         learning = [tensor for part in stage.train for tensor in part.tensors.values()]
+        scale = self.base.scale
         while True:
-            losses = self._fitted(stage, number)
+            losses = self._fitted(stage, number, scale)
             self.team.average(learning)
             for gradient in (tensor.grad for tensor in learning if tensor.grad is not None):
-                gradient /= self._scale
+                gradient /= scale
             if nn.utils.clip_grad_norm_(learning, LONGEST).isfinite():
                 break
-            if self._scale == 1:
-                raise UserError(f"{stage.name} has no finite gradient at step {number}: {SLOWER}")
-            self._scale /= 2  # for good: the same gradients would come to as much again
+            if scale == 1:
+                raise UserError(
+                    f"{stage.name} has no finite gradient at step {number}: learn slower."
+                )
+            scale /= 2  # fp16 has overflowed
             self._forget()
         for part, rate in stage.train.items():
             step_at(self._learners[part], rate * stage.schedule((number - 1) / stage.steps))
@@ -228,21 +226,21 @@ class Run:
         return losses
 
     def _forget(self) -> None:
-        """Gradients, of whatever stage."""
+        """Drop all gradients."""
         for optimiser in self._learners.values():
             optimiser.zero_grad()
 
-    def _fitted(self, stage: Stage[Any], number: int) -> dict[str, float]:
+    def _fitted(self, stage: Stage[Any], number: int, scale: float) -> dict[str, float]:
         """Losses and gradients of a step; where memory is short of it, in smaller pieces."""
         while True:
             with suppress(Short):
-                return self._felt(stage, number)
+                return self._felt(stage, number, scale)
             self._most = self._halved(stage)
             self._forget()
             torch.cuda.empty_cache()
 
-    def _felt(self, stage: Stage[Any], number: int) -> dict[str, float]:
-        """Losses of a step, its gradients left in the weights; Short if there is no memory."""
+    def _felt(self, stage: Stage[Any], number: int, scale: float) -> dict[str, float]:
+        """Losses of a step, its gradients × scale left in the weights; Short if memory is."""
         generator = seeded(self.record["seed"], stage.name, number)
         shares = (ALONE, None) if stage.whole else (self.team, self._most)
         with self.team.trying():
@@ -251,8 +249,8 @@ class Run:
                 terms = stage.loss(batch, generator)
             losses = {name: term.item() for name, term in terms.items()}
             if not all(map(math.isfinite, losses.values())):
-                raise UserError(f"Step {number} of {stage.name} loses {losses}: {SLOWER}")
-            (self._scale * torch.stack(list(terms.values())).sum()).backward()
+                raise UserError(f"Step {number} of {stage.name} loses {losses}: learn slower.")
+            (scale * torch.stack(list(terms.values())).sum()).backward()
         return losses
 
     def _halved(self, stage: Stage[Any]) -> int:

@@ -1,9 +1,8 @@
 """A run as a folder: what it is made of, so that it can be gone on with, and loaded when done."""
 
 import fcntl
-import hashlib
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,7 +15,7 @@ from PIL.Image import Image as Picture
 from groupshot.base import Base, faster
 from groupshot.cast import Cast
 from groupshot.errors import UserError
-from groupshot.files import is_draft, load_json
+from groupshot.files import digest, is_draft, load_json
 from groupshot.learned import Learned
 from groupshot.pictures import generate
 from groupshot.team import present
@@ -65,15 +64,6 @@ def described(cast: Cast) -> Record:
         "photos": len(photos),
         "digest": digest(photo.path for photo in photos),
     }
-
-
-def digest(files: Iterable[Path]) -> str:
-    """A hash of the contents of files, in their order."""
-    total = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as opened:
-            total.update(hashlib.file_digest(opened, "sha256").digest())
-    return total.hexdigest()
 
 
 def read(folder: Path) -> Record:

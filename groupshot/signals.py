@@ -1,4 +1,4 @@
-"""Signals: who asks us to stop is heard once the step under way is done, and so is Python's end."""
+"""Signals: who asks us to stop is heard once the step is done, and Python's end before it comes."""
 
 import atexit
 import os
@@ -14,7 +14,7 @@ T = TypeVar("T")
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 UNDER_WAY: WeakSet[Generator[Any]] = WeakSet()
-"""What may have something to do before Python ends."""
+"""Steps of runs that may not be at their end."""
 
 
 def closed_in_time(steps: Generator[T]) -> Generator[T]:
@@ -24,8 +24,8 @@ def closed_in_time(steps: Generator[T]) -> Generator[T]:
 
 
 @atexit.register
-def close() -> None:
-    """Leave whatever is under way."""
+def close_all() -> None:
+    """Leave what is under way as Python ends."""
     for steps in list(UNDER_WAY):
         steps.close()
 

@@ -55,6 +55,8 @@ def test_pictures_come_out_in_bf16_but_never_in_fp16(base):
         place.decoded(latents) for place in (base, halved(base, "bf16"), halved(base, "fp16"))
     )
     assert torch.equal(whole, fp16)
+    with base.computing("bf16"):
+        assert torch.equal(whole, base.decoded(latents))
     assert not torch.equal(whole, bf16)
     torch.testing.assert_close(whole, bf16, rtol=0, atol=0.05)
 
@@ -94,8 +96,10 @@ def test_small_gradients_do_not_vanish_in_fp16(base, two_cats, tmp_path):
 
 
 def test_gradients_too_large_for_fp16_are_made_again_smaller(base, two_cats, tmp_path, monkeypatch):
-    """With a scale that overflows at first, a step moves what it moves with a fitting one."""
-    moved = []
+    """With a scale that overflows at first, steps move what they move with a fitting one."""
+    moved, passes = [], []
+    felt = Run._felt
+    monkeypatch.setattr(Run, "_felt", lambda *given: passes.append(given[-1]) or felt(*given))
     for exponent in (12, 40):
         monkeypatch.setattr(Base, "scale", 2.0**exponent)
         run = Run(
@@ -104,10 +108,13 @@ def test_gradients_too_large_for_fp16_are_made_again_smaller(base, two_cats, tmp
             method=quick("dreambooth"),
             out=tmp_path / str(exponent),
         )
-        left_at(run, 1)
+        left_at(run, 2)
         moved.append(load_tensors(run.out / "checkpoint.safetensors")[0])
-    for name, one in moved[0].items():
-        torch.testing.assert_close(one, moved[1][name], rtol=0.05, atol=1e-5, msg=name)
+    assert passes.count(2.0**12) == 2
+    assert passes.count(2.0**40) == 2 < passes.count(2.0**39) + passes.count(2.0**38)
+    for name in (name for name in moved[0] if name.endswith("/exp_avg")):
+        close = torch.cosine_similarity(*(each[name].flatten() for each in moved), dim=0)
+        assert close > 0.99 or not moved[0][name].any(), name
 
 
 def test_a_run_goes_on_as_it_was_begun(base, two_cats, tmp_path):

@@ -123,12 +123,14 @@ def test_drawings_that_are_kept_are_drawn_once_for_all_runs(base, monkeypatch, t
     here = priors(base, {"cat"}, 3, seeded())["cat"]
     monkeypatch.setattr(base, "drawings", tmp_path)
     assert torch.equal(priors(base, {"cat"}, 3, seeded())["cat"], here)
-    other = seeded().manual_seed(1)
-    assert not torch.equal(priors(base, {"cat"}, 3, other)["cat"], here)
+    assert not torch.equal(priors(base, {"cat"}, 3, seeded().manual_seed(1))["cat"], here)
     monkeypatch.setattr(base, "sampled", None)
     assert torch.equal(priors(base, {"cat"}, 3, seeded())["cat"], here)
-    with pytest.raises(TypeError), base.computing("bf16"):  # that is drawn otherwise
-        priors(base, {"cat"}, 3, seeded())
+    for change in ({"stored": "bf16"}, {"precision": "bf16"}):  # draw otherwise
+        with monkeypatch.context() as changed, pytest.raises(TypeError):
+            for name, value in change.items():
+                changed.setattr(base, name, value)
+            priors(base, {"cat"}, 3, seeded())
 
 
 def test_class_pictures_are_drawn_for_every_template_in_turn(base, monkeypatch):

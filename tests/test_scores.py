@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from groupshot.base import fingerprint
 from groupshot.cast import Cast, Concept
 from groupshot.errors import UserError
 from groupshot.files import save_tensors
@@ -20,7 +21,7 @@ from groupshot.scores.clip import alignments
 from groupshot.scores.diversity import diversity, spread
 from groupshot.scores.likeness import assigned, attributes, likeness, mean
 from groupshot.scores.masks import mask_iou
-from groupshot.scores.prior import distance, fingerprint, largest, prior, resembles
+from groupshot.scores.prior import distance, largest, prior, resembles
 from groupshot.toybox.casts import TRUE_MASKS, save_mask
 from groupshot.toybox.reader import Reading, Seen
 from groupshot.toybox.world import ATTRIBUTES, Identity
@@ -200,13 +201,18 @@ def test_distance_is_total_variation():
     assert distance(one, other) == pytest.approx((3 / 4 + 1 / 4 + 1 / 2) / 2)
 
 
-def test_a_fingerprint_is_of_the_weights_in_a_folder_or_in_one_file(tmp_path):
+def test_a_fingerprint_is_of_the_weights_in_a_folder_or_in_one_file(base_folder, tmp_path):
     one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
     one.write_bytes(b"1")
     other.write_bytes(b"2")
     assert fingerprint(str(one)) != fingerprint(str(other))
     shutil.copy(one, other)
     assert fingerprint(str(one)) == fingerprint(str(other))
+    before = fingerprint(str(base_folder))
+    there = shutil.copytree(base_folder, tmp_path / "there")
+    assert fingerprint(str(there)) == before
+    shutil.copy(other, there / "unet" / "diffusion_pytorch_model.safetensors")
+    assert fingerprint(str(there)) != before
 
 
 def test_the_largest_character_counts():

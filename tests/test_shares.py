@@ -350,9 +350,10 @@ def test_the_leader_takes_nothing_away_that_another_still_reads(typed, monkeypat
         if rank == 1:
             monkeypatch.setattr("groupshot.files.safe_open", slowly)
 
-    codes, (leader, _) = typed(change=change)
+    codes, (leader, other) = typed(change=change)
     assert codes == [2, 2]
     assert "the sky has fallen" in leader
+    assert not other
 
 
 MEET = """

@@ -2,6 +2,7 @@
 
 from groupshot.base.base import Base as Base
 from groupshot.base.encoders import Encoder as Encoder
+from groupshot.base.loading import fingerprint as fingerprint
 from groupshot.base.loading import folder as folder
 from groupshot.base.loading import quiet as quiet
 from groupshot.base.loading import where as where

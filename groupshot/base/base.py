@@ -42,8 +42,8 @@ class Base:
         until a run has measured whether "bf16" is `faster` here. `stored`, one of the three, is how
         frozen weights lie in memory. `optimiser` names what runs learn with here; `microbatch` is
         how many samples learn at once: None for all of a step, "auto" for as many as there is
-        memory for. `drawings` is a folder where what it draws by itself stays for other runs on the
-        same weights; None, it stays in the run that it was drawn for.
+        memory for. `drawings` is a folder where what it draws by itself stays for other runs; None,
+        it stays in the run that it was drawn for.
         """
         self.pipe = pipe
         self.card = card
@@ -102,8 +102,8 @@ class Base:
     def scale(self) -> float:
         """What a loss is multiplied by on its way back, and gradients divided by.
 
-        In fp16 small gradients would vanish; a power of 2 rounds nothing. Where gradients are too
-        large for it, a run goes on with half of it.
+        In fp16 small gradients would vanish; a power of 2 rounds nothing. A step whose gradients
+        overflow fp16 is made again at half the scale.
         """
         return 2.0**12 if self.precision == "fp16" else 1.0
 
@@ -216,7 +216,7 @@ class Base:
 
     @torch.no_grad()
     def decoded(self, latents: Latent) -> Image:
-        """Latents as pictures, in bf16 where the weights lie in it; never in fp16, as above."""
+        """Latents as pictures, in bf16 where the denoiser's weights lie in it; never in fp16."""
         vae = self.pipe.vae
         with lowered(self.device, "bf16" if self.stored == "bf16" else None):
             images = vae.decode(latents.to(self.device) / vae.config.scaling_factor).sample

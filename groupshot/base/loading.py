@@ -19,6 +19,7 @@ from groupshot.base.known import KNOWN, called
 from groupshot.base.onefile import opened
 from groupshot.basefolder import TOYBOX, check
 from groupshot.errors import UserError
+from groupshot.files import digest
 
 NO_SPACE = os.strerror(errno.ENOSPC)
 """What hf-xet, which downloads large files, says of a full disk in an error of its own."""
@@ -41,6 +42,13 @@ def folder(source: str) -> Path:
         place = downloaded(source)
     check(place)
     return place
+
+
+def fingerprint(source: str) -> str:
+    """A short name for the exact weights of a base, by where it is loaded from."""
+    place = folder(source)
+    files = [place] if place.is_file() else sorted(place.rglob("*.safetensors"))
+    return digest(files)[:12]
 
 
 def where(source: str) -> str:

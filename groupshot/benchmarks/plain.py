@@ -1,9 +1,10 @@
 """A LoRA as diffusers' own example scripts learn it: what our steps are measured against.
 
-Each step encodes its pictures, as ours do, and its prompts, and moves the LoRA of the U-Net; with
-words (textual inversion's script, and the advanced ones), also the whole embedding table, of which
-every row but the new ones is put back. Precision as accelerate has it: frozen weights as they lie
-in memory, autocast, what learns in full. No prior preservation.
+Each step encodes its pictures and its prompts, and moves the LoRA of the U-Net; with words (textual
+inversion's script, and the advanced ones), also the whole embedding table, of which every row but
+the new ones is put back. Precision as accelerate has it: frozen weights as they lie in memory,
+autocast, what learns in full. Pictures are encoded as by our base: autocast, the mean without the
+scripts' noise. No prior preservation.
 """
 
 from collections.abc import Sequence

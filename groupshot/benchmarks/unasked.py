@@ -1,7 +1,7 @@
 """What the judge is not asked for: `python -m groupshot.benchmarks.unasked`.
 
 In some poses a part is out of sight, or hard to tell. Printed for each suite, and in it for each
-degree of difficulty: the share of members of whom an attribute is not asked, and over all of them.
+degree of difficulty: the share of all attributes that are not asked for, and of each of them.
 """
 
 import argparse
@@ -20,9 +20,9 @@ from groupshot.toybox.reader import Reader
 
 
 def unasked(suite: str, casts: int) -> dict[str, dict[str, float]]:
-    """By degree: the share of members of whom each attribute is not asked, and of all `all`."""
+    """By degree: the share of members of whom an attribute is not asked; of all attributes: all."""
     judge, kind = Reader.load(), SUITES[suite]
-    told: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
     out_of_sight: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for seed in tqdm(range(casts), desc=suite, unit="cast"):
         with TemporaryDirectory() as place:
@@ -30,11 +30,11 @@ def unasked(suite: str, casts: int) -> dict[str, dict[str, float]]:
             people, true = truth(cast.folder), truth_of(cast.folder)
             for ask in asks(cast):
                 for name, missing in hidden(ask, people, true, judge).items():
-                    told[ask.degree].update([*true[name], *["all"] * len(true[name])])
+                    counted[ask.degree].update([*true[name], *["all"] * len(true[name])])
                     out_of_sight[ask.degree].update([*missing, *["all"] * len(missing)])
     return {
         degree: {key: out_of_sight[degree][key] / n for key, n in counts.items()}
-        for degree, counts in told.items()
+        for degree, counts in counted.items()
     }
 
 

@@ -113,6 +113,6 @@ def finder(said: str, base: Base) -> Segmenter:
 def masks_of(cast: Cast, base: Base, keep: Keep, said: str) -> tuple[dict[str, HardMask], ...]:
     """Where each concept is in each photo: by hand masks, and by a segmenter where there is none.
 
-    Kept, so that the segmenter needs room in memory only while it looks.
+    The segmenter is loaded, and in memory, only while it looks.
     """
     return restored(cast, keep("masks", lambda _: kept(sightings(cast, finder(said, base)))))

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import torch
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from groupshot.base import Base
+from groupshot.base import Base, fingerprint
 from groupshot.files import load_tensors, save_tensors
 from groupshot.keep import Kept
 from groupshot.samples.batch import TOGETHER, Batch, Samples, drawn, unmasked
@@ -37,15 +38,19 @@ def scenes(base: Base, places: Sequence[str], count: int, generator: Generator) 
 
 
 def own(base: Base, prompts: Sequence[str], generator: Generator) -> Latent:
-    """A latent for each prompt, each from a generator of its own; the base may have drawn it."""
+    """A latent for each prompt, each from a generator of its own.
+
+    Read from `base.drawings` where they are there, and else left there.
+    """
     if not prompts:
         return torch.zeros(0, *base.shape)
     seeds = torch.randint(2**31, (len(prompts),), generator=generator).tolist()
     if base.drawings is None:
         return fresh(base, prompts, seeds)
-    made_of = [*prompts, *seeds, base.precision, base.card.steps, base.card.guidance]
-    name = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
-    file = base.drawings / f"{name}.safetensors"
+    weights = [fingerprint(base.source), base.stored, base.precision]
+    ways = [asdict(base.card), dict(base.pipe.scheduler.config)]
+    made_of = json.dumps([*weights, *ways, *prompts, *seeds], default=str)
+    file = base.drawings / f"{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.safetensors"
     if not file.is_file():
         save_tensors(file, {"latents": fresh(base, prompts, seeds)}, made_of)
     return load_tensors(file)[0]["latents"]

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from groupshot.base import Base, folder
+from groupshot.base import Base, fingerprint
 from groupshot.files import load_json, save_json
 from groupshot.pictures import drawn
-from groupshot.runfolder import digest
 from groupshot.samples import with_article
 from groupshot.scores.likeness import Judge, Looks, Truth
 from groupshot.toybox.reader import Reading
@@ -71,13 +70,6 @@ def class_pictures(base: Base, judge: Judge, noun: str, n: int, seed: int = 0) -
         pictures = tqdm(drawn(base, prompt, n=count, seed=seed), prompt, count, unit="picture")
         read += [largest(reading) for reading in judge.read(list(pictures))]
     return read
-
-
-def fingerprint(source: str) -> str:
-    """A short name for the exact weights of a base, by where it is loaded from."""
-    place = folder(source)
-    files = [place] if place.is_file() else sorted(place.rglob("*.safetensors"))
-    return digest(files)[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
