@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives 0, 1 where `doctor` found something, 2 after a mistake."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it greets with advice for others
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # nobody is told what is loaded here
     try:
         options = parser().parse_args(argv)
         from groupshot import base, commands  # seconds of torch and diffusers

@@ -99,6 +99,12 @@ def second_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 
 @pytest.fixture(scope="session")
+def noise_second_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """The same as 2.1-base is: it predicts noise."""
+    return loaded(with_pair(save_second(tmp_path_factory.mktemp("noise-second"), "epsilon")))
+
+
+@pytest.fixture(scope="session")
 def large_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     """A Stable Diffusion XL as small: two text encoders."""
     return loaded(with_pair(save_large(tmp_path_factory.mktemp("large"))))

@@ -31,6 +31,10 @@ def save_miniature(folder: Path, prediction: str = "epsilon", seed: int = 0) -> 
         return saved(folder, StableDiffusionPipeline, ordinary(prediction))
 
 
+MINIATURES = ("base", "velocity_base", "second_base", "noise_second_base", "large_base")
+"""The fixtures of one base of every kind."""
+
+
 def save_second(folder: Path, prediction: str = "v_prediction") -> Path:
     """Save a Stable Diffusion 2.x: other projections, another activation, another padding."""
     with seeded(0):

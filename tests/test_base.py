@@ -11,6 +11,7 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
 from diffusers.schedulers.scheduling_pndm import PNDMScheduler
+from miniature import MINIATURES
 
 from groupshot.base import Base, faster
 from groupshot.basefolder import Card
@@ -46,7 +47,7 @@ def assert_same(base, before):
         assert all(torch.equal(t, before[name][1][k]) for k, t in tensors.items())
 
 
-@pytest.fixture(params=["base", "velocity_base", "second_base", "large_base"])
+@pytest.fixture(params=MINIATURES)
 def any_base(request):
     """Every kind of base that there is."""
     return request.getfixturevalue(request.param)

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import json
 import re
 import subprocess
@@ -10,17 +11,23 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from miniature import MINIATURES
 from PIL import Image
 from safetensors.torch import load_file
+from test_methods import QUICK
 
 from groupshot.base import Base
 from groupshot.errors import UserError
 from groupshot.export import FORMATS, exported
 from groupshot.export.factors import factors
 from groupshot.learned import Learned
+from groupshot.methods import METHODS
+from groupshot.presets import fitted
+from groupshot.run import train
 from groupshot.runfolder import Trained
 from groupshot.weights import (
     ATTENTION,
+    EVERYWHERE,
     TEXT_ATTENTION,
     Part,
     keys_values,
@@ -32,11 +39,10 @@ from groupshot.weights import (
     unet,
 )
 
-BASES = ["base", "velocity_base", "second_base", "large_base"]
 PROMPT = "a photo of <luna> and <rex>"
 
 
-@pytest.fixture(params=BASES)
+@pytest.fixture(params=MINIATURES)
 def any_base(request) -> Base:
     return request.getfixturevalue(request.param)
 
@@ -65,6 +71,10 @@ def unet_lora(base: Base) -> Part:
     return lora(base, 2, ATTENTION, torch.Generator())
 
 
+def everywhere_lora(base: Base) -> Part:
+    return lora(base, 2, EVERYWHERE, torch.Generator())
+
+
 def reading_lora(base: Base) -> Part:
     return text_lora(base, 3, TEXT_ATTENTION, torch.Generator())
 
@@ -81,11 +91,15 @@ def script(folder: Path, base: Base) -> str:
 
 
 @pytest.mark.parametrize(
-    ("form", "reads"),
-    [("diffusers", reading_lora), ("diffusers", text_matrices), ("pipeline", reading_lora)],
+    ("form", "kinds"),
+    [
+        ("diffusers", (unet_lora, keys_values, reading_lora)),
+        ("diffusers", (everywhere_lora, text_matrices)),
+        ("pipeline", (unet_lora, keys_values, reading_lora)),
+    ],
 )
-def test_the_card_s_script_draws_the_same_picture(any_base, tmp_path, monkeypatch, form, reads):
-    run = trained(any_base, tmp_path, unet_lora, keys_values, reads)
+def test_the_card_s_script_draws_the_same_picture(any_base, tmp_path, monkeypatch, form, kinds):
+    run = trained(any_base, tmp_path, *kinds)
     exported(run, form, tmp_path)
     ours = run.generate(PROMPT, seed=0)[0]
     monkeypatch.chdir(tmp_path)
@@ -106,14 +120,25 @@ def test_the_script_needs_no_groupshot(base, tmp_path):
 
 @pytest.mark.parametrize("reads", [reading_lora, text_matrices])
 def test_kohya_s_names_are_read_by_diffusers_own_converter(any_base, tmp_path, reads):
-    run = trained(any_base, tmp_path, unet_lora, keys_values, reads)
-    FORMATS["kohya"](run, tmp_path)
-    pipe = copy.deepcopy(any_base.pipe)
-    pipe.load_lora_weights(tmp_path, weight_name="cats.safetensors")
+    assert_converted(trained(any_base, tmp_path, unet_lora, keys_values, reads), tmp_path)
+
+
+def test_so_are_those_of_convolutions(base, tmp_path):
+    run = trained(base, tmp_path, everywhere_lora)
+    assert any("conv1" in name for name in factors(run))
+    assert_converted(run, tmp_path)
+
+
+def assert_converted(run: Trained, folder: Path) -> None:
+    """What kohya's file changes in a plain pipeline is what the run has changed."""
+    FORMATS["kohya"](run, folder)
+    pipe = copy.deepcopy(run.base.pipe)
+    pipe.load_lora_weights(folder, weight_name="cats.safetensors")
     for layer, own in factors(run).items():
         net, _, name = layer.partition(".")
         module = getattr(pipe, net).get_submodule(shortened(getattr(pipe, net), name))
-        torch.testing.assert_close(module.get_delta_weight("default_0"), own.up @ own.down)
+        change = own.up.flatten(1) @ own.down.flatten(1)
+        torch.testing.assert_close(module.get_delta_weight("default_0").flatten(1), change)
 
 
 def shortened(net: Any, name: str) -> str:
@@ -155,6 +180,47 @@ def test_prompts_are_said_as_comfyui_and_a1111_want_them(base, tmp_path):
     assert "`a photo of luna and rex <lora:cats:1>`" in said
     said = exported(trained(base, tmp_path), "comfyui", tmp_path / "words")
     assert "lora" not in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("base", ""),
+        ("second_base", " --v2 --v_parameterization"),
+        ("noise_second_base", " --v2"),
+        ("large_base", " --sdxl"),
+    ],
+)
+def test_sd_scripts_are_told_what_kind_of_base_it_is(request, tmp_path, kind, said):
+    run = trained(request.getfixturevalue(kind), tmp_path, unet_lora)
+    assert f"gen_img.py --ckpt BASE{said} \\" in exported(run, "kohya", tmp_path / "out")
+
+
+def test_what_lay_in_half_precision_is_loaded_so(base, tmp_path):
+    run = trained(base, tmp_path, unet_lora)
+    run.record["weights"] = "bf16"
+    assert ", torch_dtype=torch.bfloat16)" in exported(run, "diffusers", tmp_path / "out")
+
+
+WHOLE = {"break-a-scene", "concept-driven"}
+"""Methods that tune the whole U-Net of a real base, as their papers do."""
+
+
+@pytest.mark.usefixtures("middle")
+@pytest.mark.parametrize("name", METHODS)
+def test_whatever_a_method_learns_on_a_real_base_is_handed_over(
+    paired_base, two_cats, tmp_path, monkeypatch, name
+):
+    monkeypatch.setattr(Base, "lexicon", ())  # as of a real base, whose presets are meant
+    kind: Any = METHODS[name]
+    fields = {each.name for each in dataclasses.fields(kind)} - {"weights"}
+    method = fitted(kind, paired_base, **{k: v for k, v in QUICK.items() if k in fields})
+    run = train(two_cats, base=paired_base, method=method, out=tmp_path / "run")
+    if name in WHOLE:
+        with pytest.raises(UserError, match="--format pipeline"):
+            exported(run, "diffusers", tmp_path / "refused")
+    exported(run, "pipeline" if name in WHOLE else "diffusers", tmp_path / "out")
+    assert (tmp_path / "out" / "README.md").is_file()
 
 
 @pytest.mark.parametrize("kind", [unet, text_encoder])

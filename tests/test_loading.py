@@ -42,13 +42,16 @@ def test_one_file_in_half_precision_is_loaded_whole_and_draws_about_the_same(bas
     torch.testing.assert_close(drawn(loaded), drawn(base), rtol=0.1, atol=0.1)
 
 
-def test_one_file_without_its_configuration_says_how_to_get_it(file, monkeypatch):
+@pytest.mark.parametrize("error", [OfflineModeIsEnabled("gone"), httpx2.ReadTimeout("gone")])
+def test_one_file_without_its_configuration_says_how_to_get_it(file, monkeypatch, error):
     def offline(*_, **__):
-        raise OfflineModeIsEnabled("offline")
+        raise error
 
     monkeypatch.setattr("groupshot.base.onefile.snapshot_download", offline)
     shutil.rmtree(file.with_suffix(""))
-    with pytest.raises(UserError, match="hf download stable-diffusion-v1-5.* --local-dir mine"):
+    with pytest.raises(
+        UserError, match=r"\(gone\).* `hf download stable-diffusion-v1-5.* --local-dir mine"
+    ):
         Base.load(str(file))
 
 
@@ -122,6 +125,20 @@ def test_a_download_that_fails_says_what_to_do(monkeypatch, error, says):
     with pytest.raises(UserError, match=says) as mistake:
         Base.load("a/b")
     assert "\n" not in str(mistake.value)
+
+
+def test_a_model_of_the_hub_in_half_precision_alone_is_found(base_folder, monkeypatch, tmp_path):
+    folder = shutil.copytree(base_folder, tmp_path / "half")
+    for file in folder.rglob("*.safetensors"):
+        file.rename(file.with_suffix(".fp16.safetensors"))
+
+    def downloading(source: str, variant: str | None = None, **_: object) -> str:
+        if variant is None:
+            raise OSError("Could not find the necessary `safetensors` weights in … (variant=None)")
+        return str(folder)
+
+    monkeypatch.setattr("groupshot.base.loading.DiffusionPipeline.download", downloading)
+    assert Base.load("a/b", device="cpu").source == "a/b"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from miniature import MINIATURES
 from test_base import assert_same, copied
 from test_run import assert_equal, learned, left_at
 
@@ -73,7 +74,7 @@ def test_its_losses_are_finite(run, name):
     assert all(math.isfinite(loss) for step in steps for loss in step.losses.values())
 
 
-@pytest.mark.parametrize("kind", ["base", "velocity_base", "second_base", "large_base"])
+@pytest.mark.parametrize("kind", MINIATURES)
 def test_all_that_it_declares_learns_and_nothing_else(request, two_cats, tmp_path, name, kind):
     base = request.getfixturevalue(kind)
     before, this = copied(base), Run(two_cats, base=base, method=quick(name), out=tmp_path / "run")

@@ -1,5 +1,6 @@
 from importlib.util import find_spec
 
+import httpx2
 import numpy as np
 import pytest
 import tinies
@@ -172,6 +173,15 @@ def test_a_folder_that_holds_another_model(models):
 def test_a_folder_that_holds_nothing(tmp_path):
     with pytest.raises(UserError, match="does not load as a AutoConfig"):
         Sam(str(tmp_path), CPU)
+
+
+def test_a_download_that_breaks_is_one_sentence(monkeypatch):
+    def failing(*_, **__):
+        raise httpx2.ReadTimeout("The read operation timed out")
+
+    monkeypatch.setattr("groupshot.masks.loading.AutoConfig.from_pretrained", failing)
+    with pytest.raises(UserError, match="a/b does not load as a AutoConfig: The read operation"):
+        Sam("a/b", CPU)
 
 
 def test_weights_that_would_be_unpickled_are_refused(models, tmp_path):

@@ -86,9 +86,10 @@ def configuration(file: Path, kind: Kind) -> Path:
         )
     try:
         return Path(snapshot_download(kind.published, allow_patterns=CONFIGURATION))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # as `loading.downloaded`
+        reason = str(error).strip().partition("\n")[0]
         raise UserError(
             f"{file} holds weights only, and the configuration of {kind.published} that they need "
-            f"cannot be downloaded: where it can, `hf download {kind.published} --include '*.json' "
-            f"'*.txt' --local-dir {beside.name}`; then put that folder beside the file."
+            f"cannot be downloaded ({reason}): where it can, `hf download {kind.published} --include "
+            f"'*.json' '*.txt' --local-dir {beside.name}`; then put that folder beside the file."
         ) from error

@@ -8,9 +8,13 @@ from typing import Any, cast
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from groupshot.base import Base
 from groupshot.export.files import LORA, called, words
 from groupshot.runfolder import Trained
 from groupshot.samples.captions import caption, listed
+
+HALVED = {"bf16": ", torch_dtype=torch.bfloat16", "fp16": ", torch_dtype=torch.float16"}
+"""How a script loads the base as it lay in memory."""
 
 TOGETHER = 2
 """Pictures of everyone together, after one of each alone."""
@@ -43,8 +47,19 @@ def facts(trained: Trained, out: Path) -> dict[str, Any]:
         "pipeline": type(base.pipe).__name__,
         "two_encoders": len(base.encoders) > 1,
         "card": base.card,
+        "halved": HALVED.get(trained.record.get("weights", "fp32"), ""),
+        "flags": "".join(f" {flag}" for flag in flags(base)),
         "lora": any((out / file).is_file() for file in (LORA, f"{run}.safetensors")),
     }
+
+
+def flags(base: Base) -> list[str]:
+    """What sd-scripts wants to be told of a base that is no Stable Diffusion 1.x."""
+    if len(base.encoders) > 1:
+        return ["--sdxl"]
+    second = base.unet.config.use_linear_projection
+    velocity = base.schedule.config.prediction_type == "v_prediction"
+    return ["--v2"] * second + ["--v_parameterization"] * velocity
 
 
 def named(source: str) -> str:

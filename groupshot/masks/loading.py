@@ -27,6 +27,6 @@ def opened(kind: Any, source: str, **options: Any) -> Any:
     """Anything that transformers loads; code that comes with a model is never run."""
     try:
         return kind.from_pretrained(source, **options)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # what the hub, HTTP and files raise has nothing in common
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{source} does not load as a {kind.__name__}: {reason}") from error
