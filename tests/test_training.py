@@ -15,7 +15,7 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import (
 from safetensors.torch import load_file
 
 from groupshot.toybox.training import checking, parts, timing
-from groupshot.toybox.training.assemble import assemble
+from groupshot.toybox.training.assemble import CARD, assemble
 from groupshot.toybox.training.autoencoder import standardise
 from groupshot.toybox.training.denoiser import CLEARER, OFTEN, fresh_unet, timesteps
 from groupshot.toybox.training.loop import Budget, run
@@ -122,7 +122,8 @@ def test_a_card_is_measured_of_the_base_that_it_lies_in(
     checking.measure(folder, 3)
     card = json.loads((folder / checking.CARD).read_text())
     assert card["prompts"] == 3
-    beside = {"prompts", "clip.r1", "clip.sides", "clip.colours", *SECONDS}
+    assert (card["steps"], card["guidance"]) == (CARD["steps"], CARD["guidance"])
+    beside = {"prompts", "steps", "guidance", "clip.r1", "clip.sides", "clip.colours", *SECONDS}
     assert card.keys() - beside <= {*checking.KEYS}
     assert all(card[key] > 0 for key in SECONDS)
     assemble(trained, folder)

@@ -90,6 +90,7 @@ def configuration(file: Path, kind: Kind) -> Path:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
             f"{file} holds weights only, and the configuration of {kind.published} that they need "
-            f"cannot be downloaded ({reason}): where it can, `hf download {kind.published} --include "
-            f"'*.json' '*.txt' --local-dir {beside.name}`; then put that folder beside the file."
+            f"cannot be downloaded ({reason}): where it can, `hf download {kind.published} "
+            f"--include '*.json' '*.txt' --local-dir {beside.name}`; then put that folder beside "
+            "the file."
         ) from error

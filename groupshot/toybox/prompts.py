@@ -93,7 +93,8 @@ def standing(
     ordered = (pair[bond.first], pair[bond.second])
     turned = (ordered[1], ordered[0])
     keys = [ordered, turned] if bond.relation in SYMMETRIC else [ordered]
-    yield "interaction", float(any(reading.relations.get(k) == bond.relation for k in keys))
+    so = float(any(reading.relations.get(k) == bond.relation for k in keys))
+    yield from (("interaction", so), (f"interaction.{bond.relation}", so))
 
 
 def position(reading: Reading, seen: Seen | None) -> int:

@@ -17,6 +17,7 @@ from groupshot.toybox.prompts import Prompt, Scores, prompts, score
 from groupshot.toybox.reader import Reader
 from groupshot.toybox.training import matching, parts, timing
 from groupshot.toybox.training.loop import mixed_precision
+from groupshot.toybox.world import RELATIONS
 
 CARD = "card.json"
 """Where a base keeps what was measured when it was made."""
@@ -27,6 +28,7 @@ KEYS = (
     *("one.class", "one.colour", "one.pattern", "one.accessory"),
     *("two.present", "two.class", "two.colour", "same.present", "same.colour"),
     *("background", "side", "interaction"),
+    *(f"interaction.{relation}" for relation in RELATIONS[1:]),
 )
 """What is measured on pictures; the CLIP pair's figures come beside."""
 
@@ -40,7 +42,9 @@ def check(folder: Path, n: int, seed: int = 0) -> dict[str, dict[str, float]]:
 
 def measure(folder: Path, n: int, seed: int = 0) -> None:
     """Write what is measured on `n` prompts to the base's card."""
-    parts.write_json(folder / CARD, {"prompts": n, **measured(folder, n, seed)})
+    said = sampling(folder)
+    how = {"prompts": n, "steps": said["steps"], "guidance": said["guidance"]}
+    parts.write_json(folder / CARD, {**how, **measured(folder, n, seed)})
 
 
 def measured(folder: Path, n: int, seed: int = 0) -> dict[str, float]:
@@ -78,20 +82,26 @@ def loaded(folder: Path) -> Any:
     return pipe.to(device)
 
 
+def sampling(folder: Path) -> dict[str, Any]:
+    """How a base asks to be sampled."""
+    file = folder / SAMPLING
+    said: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return {"steps": 30, "guidance": 7.5, "guidance_rescale": 0.0, **said}
+
+
 def drawn(pipe: Any, folder: Path, some: Sequence[Prompt], **given: Any) -> list[Image.Image]:
     """A picture for each prompt, each from a seed of its own, sampled as the base asks for.
 
     What is `given` besides goes to the pipeline.
     """
-    file = folder / SAMPLING
-    said: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    said = sampling(folder)
     generators = [torch.Generator().manual_seed(prompt.seed) for prompt in some]
     with mixed_precision(pipe.device):
         return pipe(
             [prompt.words for prompt in some],
-            num_inference_steps=said.get("steps", 30),
-            guidance_scale=said.get("guidance", 7.5),
-            guidance_rescale=said.get("guidance_rescale", 0.0),
+            num_inference_steps=said["steps"],
+            guidance_scale=said["guidance"],
+            guidance_rescale=said["guidance_rescale"],
             generator=generators,
             **given,
         ).images
