@@ -12,9 +12,10 @@ from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultist
 from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
 from diffusers.schedulers.scheduling_pndm import PNDMScheduler
 from miniature import MINIATURES
+from transformers import CLIPTokenizer
 
 from groupshot.base import Base, faster
-from groupshot.basefolder import Card
+from groupshot.basefolder import TOYBOX, Card
 from groupshot.errors import UserError
 from groupshot.weights import ATTENTION, lora, tokens
 
@@ -51,6 +52,18 @@ def assert_same(base, before):
 def any_base(request):
     """Every kind of base that there is."""
     return request.getfixturevalue(request.param)
+
+
+def test_the_base_that_ships_is_small_and_knows_its_own_end():
+    sizes = [file.stat().st_size for file in TOYBOX.rglob("*") if file.is_file()]
+    assert sum(sizes) <= 40 * 2**20
+    assert max(sizes) <= 15 * 2**20
+    tokenizer = CLIPTokenizer.from_pretrained(TOYBOX / "tokenizer")
+    text = json.loads((TOYBOX / "text_encoder" / "config.json").read_text())
+    assert (text["eos_token_id"], text["vocab_size"]) == (tokenizer.eos_token_id, len(tokenizer))
+    assert text["max_position_embeddings"] == 77
+    for part in ("text_encoder", "image_encoder"):
+        assert json.loads((TOYBOX / part / "config.json").read_text())["dtype"] == "float32"
 
 
 def test_plain_prompts_have_the_tokenizer_s_own_numbers(any_base):

@@ -3,14 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import weakref
 
 import pytest
 import torch
-from launched import ended, free_port, launch
+from launched import ended, launch
 from safetensors import safe_open
 from test_methods import quick
 from test_run import Staged, assert_equal, learned, left_at
@@ -354,28 +352,6 @@ def test_the_leader_takes_nothing_away_that_another_still_reads(typed, monkeypat
     assert codes == [2, 2]
     assert "the sky has fallen" in leader
     assert not other
-
-
-MEET = """
-from groupshot.team import gathered
-with gathered() as team:
-    print(team.led(lambda: f"{team.size} have met"))
-"""
-LAUNCHERS = {
-    "torchrun": ["torch.distributed.run", "--nproc-per-node", "2", "--master-port"],
-    "accelerate": [
-        *("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
-        "--main_process_port",
-    ],
-}
-
-
-@pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_launchers_bring_a_team_together(launcher, tmp_path):
-    (tmp_path / "meet.py").write_text(MEET)
-    options = [*LAUNCHERS[launcher], str(free_port()), tmp_path / "meet.py"]
-    done = subprocess.run([sys.executable, "-m", *options], capture_output=True, text=True)
-    assert done.stdout == "2 have met\n", done.stderr
 
 
 def test_a_process_that_is_killed_ends_the_others(training, tmp_path):

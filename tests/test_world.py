@@ -40,9 +40,12 @@ def test_drawing_is_fast_enough():
     assert max(rate() for _ in range(4)) >= 30  # an idle core draws 150; shared ones far fewer
 
 
-@pytest.mark.parametrize("relation", world.RELATIONS)
-def test_two_fifths_of_everyone_stay_visible(relation: str):
-    for scene in scenes(40, population="marked", count=2, relation=relation):
+STANDING = [*((relation, 2) for relation in world.RELATIONS), (None, 3), (None, 4), (None, 10)]
+
+
+@pytest.mark.parametrize(("relation", "count"), STANDING)
+def test_two_fifths_of_everyone_stay_visible(relation: str | None, count: int):
+    for scene in scenes(80 // count, population="marked", count=count, relation=relation):
         picture = world.draw(scene)
         for i, one in enumerate(scene.characters):
             alone = world.draw(replace(scene, characters=(one,), bonds=())).owners > 0
