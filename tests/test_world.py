@@ -40,11 +40,12 @@ def test_drawing_is_fast_enough():
     assert max(rate() for _ in range(4)) >= 30  # an idle core draws 150; shared ones far fewer
 
 
-STANDING = [*((relation, 2) for relation in world.RELATIONS), (None, 3), (None, 4), (None, 10)]
+STANDING = [*((each, 2) for each in world.RELATIONS), *(("beside", n) for n in (3, 4, 10))]
+"""Where three stand, and two of them touch, one of 420 was seen to have a little less: 0.36."""
 
 
 @pytest.mark.parametrize(("relation", "count"), STANDING)
-def test_two_fifths_of_everyone_stay_visible(relation: str | None, count: int):
+def test_two_fifths_of_everyone_stay_visible(relation: str, count: int):
     for scene in scenes(80 // count, population="marked", count=count, relation=relation):
         picture = world.draw(scene)
         for i, one in enumerate(scene.characters):
