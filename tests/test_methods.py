@@ -6,6 +6,7 @@ import inspect
 import math
 import re
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -63,7 +64,8 @@ def run(base, two_cats, tmp_path):
 
     def made(name, out="run", **options):
         method = options.pop("method", None) or quick(name)
-        return Run(two_cats, base=base, method=method, out=tmp_path / out, **options)
+        place = options.pop("base", base)
+        return Run(two_cats, base=place, method=method, out=tmp_path / out, **options)
 
     return made
 
@@ -145,7 +147,9 @@ def test_the_same_seed_gives_the_same_losses(run, name):
     assert one != other
 
 
-def test_interrupted_it_ends_where_it_would_have(run, name):
+@pytest.mark.parametrize("kind", ["paired_base", "second_base", "large_base"])
+def test_interrupted_it_ends_where_it_would_have(request, run, name, kind):
+    run = partial(run, base=request.getfixturevalue(kind))
     whole, parted = run(name, "whole"), run(name, "parted")
     list(whole)
     left_at(parted, 1)
