@@ -1,9 +1,11 @@
-"""A Stable Diffusion 1.x in one file: a pipeline's weights under the names of its first code."""
+"""A Stable Diffusion in one file: a pipeline's weights under the names of its first code."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -18,6 +20,8 @@ RESNET = {
 ENDS = {
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
     "conv_in": "input_blocks.0.0",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
@@ -30,12 +34,18 @@ ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_ou
 
 def save_onefile(pipe: Any, file: Path) -> Path:
     """All weights of a pipeline whose U-Net has one layer a block."""
-    parts = {
+    parts: dict[str, tuple[Any, Any]] = {
         "model.diffusion_model.": (pipe.unet, unet_name),
         "first_stage_model.": (pipe.vae, vae_name),
-        "cond_stage_model.transformer.text_model.": (pipe.text_encoder, str),
     }
     named: dict[str, Tensor] = {}
+    if "text_encoder_2" in pipe.components:
+        parts["conditioner.embedders.0.transformer.text_model."] = (pipe.text_encoder, str)
+        named |= open_clip("conditioner.embedders.1.model.", pipe.text_encoder_2)
+    elif pipe.unet.config.use_linear_projection:
+        named |= open_clip("cond_stage_model.model.", pipe.text_encoder)
+    else:
+        parts["cond_stage_model.transformer.text_model."] = (pipe.text_encoder, str)
     for prefix, (net, name) in parts.items():
         for key, tensor in net.state_dict().items():
             new = prefix + name(key)
@@ -43,6 +53,41 @@ def save_onefile(pipe: Any, file: Path) -> Path:
             named[new] = (tensor[:, :, None, None] if squeezed else tensor).contiguous()
     save_file(named, file)
     return file
+
+
+OPEN_CLIP = {
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "embeddings.token_embedding.": "token_embedding.",
+    "final_layer_norm.": "ln_final.",
+    "encoder.layers.": "transformer.resblocks.",
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "fc1": "c_fc",
+    "fc2": "c_proj",
+    "self_attn": "attn",
+}
+THIRDS = ("q_proj", "k_proj", "v_proj")
+"""What stands in one tensor there."""
+
+
+def open_clip(prefix: str, net: Any) -> dict[str, Tensor]:
+    """A text encoder as OpenCLIP names it."""
+    state = {key.removeprefix("text_model."): own for key, own in net.state_dict().items()}
+    return {prefix + name: own.contiguous() for name, own in open_clip_names(state)}
+
+
+def open_clip_names(state: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    for key, own in state.items():
+        name = key
+        for new, old in OPEN_CLIP.items():
+            name = name.replace(new, old)
+        if key == "text_projection.weight":
+            yield "text_projection", own.T
+        elif "q_proj" in key:
+            whole = torch.cat([state[key.replace("q_proj", third)] for third in THIRDS])
+            yield name.replace("q_proj.", "in_proj_"), whole
+        elif not any(third in key for third in THIRDS):
+            yield name, own
 
 
 def unet_name(key: str) -> str:

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
+from miniature import MINIATURES
 from onefile import save_onefile
 from safetensors.torch import load_file, save_file
 
@@ -15,20 +16,28 @@ from groupshot.base.known import KNOWN, WEIGHTS
 from groupshot.errors import UserError
 
 
-@pytest.fixture
-def file(base: Base, base_folder: Path, tmp_path: Path) -> Path:
-    """The weights of the base in one file, and beside it the folder that says what they are."""
+def one_file(base: Base, place: Path) -> Path:
+    """The weights of a base in one file, and beside it the folder that says what they are."""
     without = shutil.ignore_patterns("*.safetensors")
-    shutil.copytree(base_folder, tmp_path / "mine", ignore=without)
-    return save_onefile(base.pipe, tmp_path / "mine.safetensors")
+    index = shutil.copytree(base.source, place / "mine", ignore=without) / "model_index.json"
+    parts = json.loads(index.read_text()) | {"image_encoder": [None, None]}  # as published ones
+    index.write_text(json.dumps(parts))
+    return save_onefile(base.pipe, place / "mine.safetensors")
+
+
+@pytest.fixture
+def file(base: Base, tmp_path: Path) -> Path:
+    return one_file(base, tmp_path)
 
 
 def drawn(base: Base) -> torch.Tensor:
     return base.sampled(["a photo of a cat"], [torch.Generator().manual_seed(0)])
 
 
-def test_one_file_draws_as_its_folder(base, file):
-    loaded = Base.load(str(file), device="cpu")
+@pytest.mark.parametrize("kind", MINIATURES)
+def test_one_file_draws_as_its_folder(request, tmp_path, kind):
+    base = request.getfixturevalue(kind)
+    loaded = Base.load(str(one_file(base, tmp_path)), device="cpu")
     assert loaded.card == base.card
     torch.testing.assert_close(drawn(loaded), drawn(base))
     pictures = torch.rand(1, 3, 16, 16)
