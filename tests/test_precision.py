@@ -6,8 +6,9 @@ from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from test_methods import quick
 from test_run import left_at
 
-from groupshot.base import Base
-from groupshot.base.memory import attending
+from groupshot.base import Base, folder
+from groupshot.base.loading import pipeline
+from groupshot.base.memory import HALVED, attending
 from groupshot.errors import UserError
 from groupshot.files import load_tensors
 from groupshot.run import Run
@@ -36,6 +37,14 @@ def test_it_rests_and_computes_in_it_but_for_pictures(request, kind, half):
     assert {net.dtype for net in (base.unet, *(e.model for e in base.encoders))} == {HALVES[half]}
     assert base.pipe.vae.dtype == torch.float32
     assert (base.stored, base.precision) == (half, half)
+
+
+@pytest.mark.parametrize("kind", ["base", "large_base"])
+def test_it_is_never_whole_in_memory(request, kind, half):
+    pipe = pipeline(folder(request.getfixturevalue(kind).source), half)
+    kinds = {name: pipe.components[name].dtype for name in HALVED if name in pipe.components}
+    assert set(kinds.values()) == {HALVES[half]}
+    assert pipe.vae.dtype == torch.float32
 
 
 @pytest.mark.parametrize("kind", ["base", "large_base"])

@@ -78,7 +78,7 @@ class Base:
         checkpointing). Raises a UserError that names what is missing or cannot be used.
         """
         place = folder(source)
-        pipe = spared(pipeline(place), precision, recompute)
+        pipe = spared(pipeline(place, precision), precision, recompute)
         pipe.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(pipe, card(place), source if place == TOYBOX else where(source), precision)
 

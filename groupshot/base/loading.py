@@ -16,6 +16,7 @@ from torch.nn import Module
 from transformers.utils import logging as transformers_logging
 
 from groupshot.base.known import KNOWN, called
+from groupshot.base.memory import HALVED, HALVES
 from groupshot.base.onefile import opened
 from groupshot.basefolder import TOYBOX, check
 from groupshot.errors import UserError
@@ -116,10 +117,10 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def pipeline(place: Path) -> Any:
-    """The pipeline of a whole folder or of one file, frozen."""
+def pipeline(place: Path, precision: str | None = None) -> Any:
+    """The pipeline of a whole folder or of one file, frozen; for `precision` see `unpacked`."""
     try:
-        pipe = opened(place) if place.is_file() else unpacked(place)
+        pipe = opened(place) if place.is_file() else unpacked(place, precision)
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"The base in {place} does not load: {first_line(error)}") from error
     for part in pipe.components.values():
@@ -130,11 +131,18 @@ def pipeline(place: Path) -> Any:
     return pipe
 
 
-def unpacked(place: Path) -> Any:
-    """The pipeline of a folder; of its weights in half precision where it has no others."""
+def unpacked(place: Path, precision: str | None) -> Any:
+    """The pipeline of a folder; of its weights in half precision where it has no others.
+
+    What is to lie in half precision is never in memory in full, which would take twice as much.
+    """
     halved = not any(".fp16." not in file.name for file in (place / "unet").glob("*.safetensors"))
+    kinds = dict.fromkeys(HALVED, HALVES.get(precision or "", torch.float32))
     return DiffusionPipeline.from_pretrained(
-        place, use_safetensors=True, variant="fp16" if halved else None, dtype=torch.float32
+        place,
+        use_safetensors=True,
+        variant="fp16" if halved else None,
+        dtype={"default": torch.float32, **kinds},
     )
 
 

@@ -12,6 +12,9 @@ from groupshot.base.encoders import reader
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Half precisions, and torch's names for them."""
 
+HALVED = ("unet", "text_encoder", "text_encoder_2")
+"""The parts of a pipeline that lie in half precision, where anything does."""
+
 TOGETHER = 256
 """Pixels a side of the largest pictures that pass through a VAE several at once."""
 
