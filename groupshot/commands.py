@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from groupshot.base import Base, folder
+from groupshot.base import Base, fingerprint, folder
 from groupshot.basefolder import card
 from groupshot.bench.cells import Plan, Terms
 from groupshot.bench.contenders import BASELINES, CEILINGS, contenders

@@ -67,21 +67,21 @@ def downloaded(source: str) -> Path:
             "nor a file, nor OWNER/MODEL."
         )
     try:
-        return Path(fetched(source))
+        return fetched(source)
     except Exception as error:  # what the hub, hf-xet and HTTP raise has nothing in common
         raise UserError(
             f"{source} is no folder, and the hub did not give it either: {advice(source, error)}"
         ) from error
 
 
-def fetched(source: str) -> str:
+def fetched(source: str) -> Path:
     """The hub's model; its weights in half precision where it has no others."""
     try:
-        return DiffusionPipeline.download(source, use_safetensors=True)
+        return Path(DiffusionPipeline.download(source, use_safetensors=True))
     except OSError as error:
         if "variant=None" not in str(error):  # there are other troubles than weights of one name
             raise
-        return DiffusionPipeline.download(source, use_safetensors=True, variant="fp16")
+        return Path(DiffusionPipeline.download(source, use_safetensors=True, variant="fp16"))
 
 
 def advice(source: str, error: Exception) -> str:
