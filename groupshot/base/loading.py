@@ -19,7 +19,7 @@ from groupshot.base.known import KNOWN, called
 from groupshot.base.memory import HALVED, HALVES
 from groupshot.base.onefile import opened
 from groupshot.basefolder import TOYBOX, check
-from groupshot.errors import UserError
+from groupshot.errors import UserError, first_line
 from groupshot.files import digest
 
 NO_SPACE = os.strerror(errno.ENOSPC)
@@ -144,11 +144,6 @@ def unpacked(place: Path, precision: str | None) -> Any:
         variant="fp16" if halved else None,
         dtype={"default": torch.float32, **kinds},
     )
-
-
-def first_line(error: Exception) -> str:
-    """The part of a library's complaint that fits into a sentence."""
-    return str(error).strip().splitlines()[0]
 
 
 def quiet() -> None:

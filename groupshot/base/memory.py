@@ -7,8 +7,6 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from torch import nn
 
-from groupshot.base.encoders import reader
-
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Half precisions, and torch's names for them."""
 
@@ -46,8 +44,8 @@ def spared(pipe: Any, precision: str | None, recompute: bool) -> Any:
     for net in (pipe.unet, pipe.vae):
         net.to(memory_format=torch.channels_last)
     if precision in HALVES:
-        for net in (pipe.unet, reader(pipe).net):
-            nn.Module.to(net, HALVES[precision])  # diffusers' own only adds a warning
+        for name in set(HALVED) & pipe.components.keys():
+            nn.Module.to(pipe.components[name], HALVES[precision])  # diffusers' own adds a warning
     if recompute:
         pipe.unet.enable_gradient_checkpointing()
     if pipe.vae.config.sample_size > TOGETHER:

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from groupshot.base.known import KNOWN
 from groupshot.basefolder import INDEX
-from groupshot.errors import UserError
+from groupshot.errors import UserError, first_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +87,9 @@ def configuration(file: Path, kind: Kind) -> Path:
     try:
         return Path(snapshot_download(kind.published, allow_patterns=CONFIGURATION))
     except Exception as error:  # as `loading.downloaded`
-        reason = str(error).strip().partition("\n")[0]
         raise UserError(
             f"{file} holds weights only, and the configuration of {kind.published} that they need "
-            f"cannot be downloaded ({reason}): where it can, `hf download {kind.published} "
-            f"--include '*.json' '*.txt' --local-dir {beside.name}`; then put that folder beside "
-            "the file."
+            f"cannot be downloaded ({first_line(error)}): where it can, `hf download "
+            f"{kind.published} --include '*.json' '*.txt' --local-dir {beside.name}`; then put "
+            "that folder beside the file."
         ) from error

@@ -9,12 +9,10 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from groupshot.base import Base
+from groupshot.base.memory import HALVES
 from groupshot.export.files import LORA, called, words
 from groupshot.runfolder import Trained
 from groupshot.samples.captions import caption, listed
-
-HALVED = {"bf16": ", torch_dtype=torch.bfloat16", "fp16": ", torch_dtype=torch.float16"}
-"""How a script loads the base as it lay in memory."""
 
 TOGETHER = 2
 """Pictures of everyone together, after one of each alone."""
@@ -47,7 +45,7 @@ def facts(trained: Trained, out: Path) -> dict[str, Any]:
         "pipeline": type(base.pipe).__name__,
         "two_encoders": len(base.encoders) > 1,
         "card": base.card,
-        "halved": HALVED.get(trained.record.get("weights", "fp32"), ""),
+        "half": HALVES.get(trained.record.get("weights", "fp32")),
         "flags": "".join(f" {flag}" for flag in flags(base)),
         "lora": any((out / file).is_file() for file in (LORA, f"{run}.safetensors")),
     }

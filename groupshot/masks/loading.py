@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig
 
-from groupshot.errors import UserError
+from groupshot.errors import UserError, first_line
 
 WITHIN = {"sam2": "sam2_video"}
 """Types whose networks the hub also keeps inside a larger one's."""
@@ -28,5 +28,5 @@ def opened(kind: Any, source: str, **options: Any) -> Any:
     try:
         return kind.from_pretrained(source, **options)
     except Exception as error:  # what the hub, HTTP and files raise has nothing in common
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{source} does not load as a {kind.__name__}: {reason}") from error
+        says = f"{source} does not load as a {kind.__name__}: {first_line(error)}"
+        raise UserError(says) from error
