@@ -41,7 +41,7 @@ def test_drawing_is_fast_enough():
 
 
 STANDING = [*((each, 2) for each in world.RELATIONS), *(("beside", n) for n in (3, 4, 10))]
-"""Where three stand, and two of them touch, one of 420 was seen to have a little less: 0.36."""
+"""Of three of whom two touch, a rider was seen to have a little less."""
 
 
 @pytest.mark.parametrize(("relation", "count"), STANDING)
