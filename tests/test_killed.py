@@ -39,12 +39,13 @@ def one_thread(monkeypatch):
 
 
 @pytest.fixture
-def training(paired_base, two_cats, tmp_path):
-    """Trains a method in a folder, to the end."""
+def training(request, two_cats, tmp_path):
+    """Trains a method in a folder, to the end; on a miniature of 1.x where none is named."""
+    base = request.getfixturevalue(getattr(request, "param", "paired_base"))
 
     def trained(name: str, folder: str) -> None:
         out = tmp_path / folder
-        list(Run(two_cats, base=paired_base, method=quick(name), out=out, resume=True))
+        list(Run(two_cats, base=base, method=quick(name), out=out, resume=True))
 
     return trained
 
@@ -77,6 +78,7 @@ def dying(work: Callable[[], Any], write: int) -> Callable[[], Any]:
     return worked
 
 
+@pytest.mark.parametrize("training", ["paired_base", "second_base", "large_base"], indirect=True)
 @pytest.mark.parametrize("name", METHODS)
 def test_killed_at_random_times_it_ends_where_it_would_have(training, tmp_path, name):
     began = time.monotonic()
