@@ -15,11 +15,12 @@ from typing import Any
 from groupshot.base import Base, quiet
 from groupshot.bench.figures import figure
 from groupshot.bench.suites import SUITES, cast_in
+from groupshot.benchmarks.curves import noted
 from groupshot.benchmarks.em_figure import CURVES, Curves, drawn
 from groupshot.cast import Cast
 from groupshot.estep import estimated, portions, scenes
 from groupshot.fields import overrides
-from groupshot.files import load_json, load_tensors, save_json, written
+from groupshot.files import load_json, load_tensors, written
 from groupshot.keep import Kept, seeded
 from groupshot.masks.rounds import rounds
 from groupshot.methods import ConceptDrivenEM
@@ -76,10 +77,10 @@ def learned(job: Job, base: Base) -> None:
         number = begun[step.stage] + step.number
         if number % job.every == 0:
             chance = seeded(job.seed, "look", number)
-            seen(job, number, shares(cast, estimated(base, some, job.method.look, chance)))
+            noted(job.curve, number, shares(cast, estimated(base, some, job.method.look, chance)))
         told(job, step)
     if first := rounds(job.folder / "kept").get(0) if job.variant != HAND else None:
-        seen(job, 0, shares(cast, load_tensors(first)[0]))
+        noted(job.curve, 0, shares(cast, load_tensors(first)[0]))
 
 
 def offsets(method: ConceptDrivenEM) -> dict[str, int]:
@@ -90,12 +91,6 @@ def offsets(method: ConceptDrivenEM) -> dict[str, int]:
             begun[f"{name}-{number}"] = total
             total += steps
     return begun
-
-
-def seen(job: Job, number: int, found: Shares) -> None:
-    """Add a point to the job's curve."""
-    before = load_json(job.curve) if job.curve.is_file() else {}
-    save_json(job.curve, before | {str(number): found})
 
 
 def told(job: Job, step: Step) -> None:

@@ -3,27 +3,26 @@
 FaR learns pairs with composites and without. On the way its denoising loss is measured, always with
 the same noise: on the photos that are learned from, and on new scenes that the world draws of the
 same identities, one alone and both together. Where it falls on the photos and rises on new scenes,
-the photos are learned by heart. OUT/losses.json holds every number, OUT/losses.svg plots the means
-over the casts.
+the photos are learned by heart. OUT/losses holds every number, OUT/losses.svg plots the means over
+the casts. What is finished is not made again.
 """
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 
 from groupshot.base import Base, quiet
-from groupshot.benchmarks.overfitting_plot import plotted
-from groupshot.cast import Cast
+from groupshot.bench.suites import cast_in
+from groupshot.benchmarks.curves import noted
+from groupshot.benchmarks.overfitting_plot import Point, plotted
 from groupshot.fields import overrides
-from groupshot.files import save_json
-from groupshot.folders import check_free
+from groupshot.files import load_json, written
 from groupshot.losses import denoising
 from groupshot.methods import FaR
 from groupshot.progress import watched
@@ -68,16 +67,36 @@ class Exam:
         return sums / TIMES / len(self.latents)
 
 
-class Point(NamedTuple):
-    """One measurement."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One pair learned in one way."""
 
-    cast: int
-    """The seed of the pair."""
+    out: Path
+    seed: int
+    """Of the pair."""
     way: str
     """Of WAYS."""
-    exam: str
-    step: int
-    loss: float
+    fields: FaR
+    """What learns, but for the way."""
+    every: int
+    """Steps from one measurement to the next."""
+    scenes: int
+    """New ones, of each alone and of both."""
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return f"{self.seed}-{self.way.replace(' ', '-')}"
+
+    @property
+    def method(self) -> FaR:
+        """What learns."""
+        return replace(self.fields, fusion=WAYS[self.way])
+
+    @property
+    def losses(self) -> Path:
+        """What was measured so far: {STEP: {EXAM: loss}}."""
+        return self.out / "losses" / f"{self.name}.json"
 
 
 def exams(base: Base, troupe: Troupe, seed: int, n: int) -> dict[str, Exam]:
@@ -109,24 +128,27 @@ def exam(base: Base, pictures: Sequence[tuple[np.ndarray, tuple[str, ...]]]) -> 
     )
 
 
-def measured(base: Base, method: FaR, seed: int, every: int, n: int) -> Iterator[Point]:
-    """Both ways of learning the pair of a seed, examined every so many steps."""
-    troupe = troupes.pair(seed)
-    held = exams(base, troupe, seed, n)
-    with TemporaryDirectory() as folder:
-        casts.save(Path(folder) / "cast", troupe)
-        cast = Cast.load(Path(folder) / "cast")
-        for way, fusion in WAYS.items():
-            learner = replace(method, fusion=fusion)
-            run = Run(cast, base=base, method=learner, out=Path(folder) / way, seed=seed)
-            for step in watched(run):
-                if step.number == 1 or step.number % every == 0:
-                    for name, one in held.items():
-                        yield Point(seed, way, name, step.number, one.loss(base))
+def learned(base: Base, job: Job) -> None:
+    """Learn a pair in one way, or go on with it, and measure its losses on the way."""
+    troupe = troupes.pair(job.seed)
+    cast = cast_in(job.out / "casts" / str(job.seed), troupe, hand_masks=False)
+    held = exams(base, troupe, job.seed, job.scenes)
+    out, file = job.out / "runs" / job.name, job.losses
+    run = Run(cast, base=base, method=job.method, out=out, seed=job.seed, resume=out.exists())
+    for step in watched(run):
+        if step.number == 1 or step.number % job.every == 0:
+            noted(file, step.number, {name: one.loss(base) for name, one in held.items()})
+
+
+def points(job: Job) -> Iterator[Point]:
+    """All that was measured of a job."""
+    for step, losses in load_json(job.losses).items():
+        for name, loss in losses.items():
+            yield Point(job.way, name, int(step), loss)
 
 
 def main() -> None:
-    """Read the command line, measure, and draw."""
+    """Read the command line, measure what is missing, and draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--base", default="toybox")
@@ -136,16 +158,18 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=8, help="new ones, of each alone and of both")
     parser.add_argument("--set", metavar="FIELD=VALUE", nargs="+", default=["steps=800"])
     asked = parser.parse_args()
-    check_free(asked.out)
     quiet()
     base, method = Base.load(asked.base), FaR(**overrides(FaR, asked.set))
     seeds = range(asked.cast_seed, asked.cast_seed + 2 * asked.casts, 2)
-    points = [
-        point for seed in seeds for point in measured(base, method, seed, asked.every, asked.scenes)
+    jobs = [
+        Job(asked.out, seed, way, method, asked.every, asked.scenes)
+        for seed, way in product(seeds, WAYS)
     ]
-    asked.out.mkdir(parents=True, exist_ok=True)
-    save_json(asked.out / "losses.json", {"points": [point._asdict() for point in points]})
-    (asked.out / "losses.svg").write_text(plotted(points), encoding="utf-8")
+    for job in jobs:
+        learned(base, job)
+    drawn = plotted([point for job in jobs for point in points(job)])
+    with written(asked.out / "losses.svg") as draft:
+        draft.write_text(drawn, encoding="utf-8")
     print(f"look at {asked.out / 'losses.svg'}")
 
 

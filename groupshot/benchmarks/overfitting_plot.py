@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
-from typing import Protocol
+from typing import NamedTuple
 
 from groupshot.bench.chart import COLOURS, GRID, INK, SOFT, curve, text
 
@@ -15,31 +15,19 @@ Line = Sequence[tuple[int, float]]
 """Steps, and the mean loss at each."""
 
 
-class Measured(Protocol):
+class Point(NamedTuple):
     """One measurement."""
 
-    @property
-    def way(self) -> str:
-        """How it was learned."""
-        ...
-
-    @property
-    def exam(self) -> str:
-        """What the loss is of."""
-        ...
-
-    @property
-    def step(self) -> int:
-        """After how many steps."""
-        ...
-
-    @property
-    def loss(self) -> float:
-        """The loss."""
-        ...
+    way: str
+    """How it was learned."""
+    exam: str
+    """What the loss is of."""
+    step: int
+    """After how many steps."""
+    loss: float
 
 
-def plotted(points: Sequence[Measured]) -> str:
+def plotted(points: Sequence[Point]) -> str:
     """A plot for each exam, a line for each way, in one SVG."""
     exams = list(dict.fromkeys(point.exam for point in points))
     ways = list(dict.fromkeys(point.way for point in points))
@@ -58,7 +46,7 @@ def plotted(points: Sequence[Measured]) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def means(points: Sequence[Measured], exam: str, way: str) -> Line:
+def means(points: Sequence[Point], exam: str, way: str) -> Line:
     """The mean over the casts at each step."""
     own: dict[int, list[float]] = {}
     for point in points:
