@@ -203,7 +203,7 @@ def _looks(masks: argparse.ArgumentParser) -> None:
     masks.add_argument(
         "--method",
         metavar="NAME",
-        help="show also what it would learn from, before it does: composites (far)",
+        help="show also what it would learn from, before it does: far composites, clif collages",
     )
     masks.add_argument("--base", metavar="NAME|FOLDER|HUB-ID", default="toybox", help="(toybox)")
     _writes(masks, None)

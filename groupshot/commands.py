@@ -34,7 +34,7 @@ from groupshot.methods import METHODS
 from groupshot.overlays import SHEET, document, line, overlaid
 from groupshot.pictures import drawn
 from groupshot.presets import fitted
-from groupshot.previews import COMPOSITES, Fusing, previewed
+from groupshot.previews import Showing, previewed
 from groupshot.progress import watched
 from groupshot.run import Run
 from groupshot.runfolder import RECORD, Trained, read
@@ -161,7 +161,8 @@ def bench(options: Namespace) -> int:
 def masks(options: Namespace) -> int:
     """Show what is taken to be each concept in each photo, and what a method makes of it."""
     check_free(options.out)
-    fusing = fuser(options) if options.method else None
+    showing = shower(options) if options.method else None
+    sheets = [options.out / SHEET]
     with filled(options.out) as out:
         if (options.cast / RECORD).is_file():
             seen = recalled(options.cast, out)
@@ -170,38 +171,36 @@ def masks(options: Namespace) -> int:
             name = options.segmenter or card(folder(options.base)).segmenter
             place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             seen = overlaid(cast, sightings(cast, segmenter(name, place)), out)
-            if fusing:
+            if showing:
                 base = Base.load(options.base)
-                previewed(fusing(base), base, cast, out / COMPOSITES)
-    sheets = {"sheet": str(options.out / SHEET)}
-    if fusing:
-        sheets["composites"] = str(options.out / COMPOSITES)
-    looks = [f"look at {file}" for file in sheets.values()]
+                sheets.append(options.out / previewed(showing(base), base, cast, out).name)
+    looks = {file.stem: str(file) for file in sheets}
     photos = [document(each) for each in seen]
-    show(options, sheets | {"photos": photos}, [*map(line, seen), *looks])
+    lines = [*map(line, seen), *(f"look at {file}" for file in looks.values())]
+    show(options, looks | {"photos": photos}, lines)
     return 0
 
 
-def fuser(options: Namespace) -> Callable[[Base], Fusing]:
-    """The method that is asked for on a base, with the segmenter that is asked for."""
+def shower(options: Namespace) -> Callable[[Base], Showing]:
+    """The method that is asked for, on a base, with the segmenter that is asked for."""
     check_method(options.method)
     if (options.cast / RECORD).is_file():
         raise UserError(f"{options.cast} is a run: with --method, give a cast")
-    able = [name for name, kind in METHODS.items() if isinstance(kind(), Fusing)]
+    able = [name for name, kind in METHODS.items() if isinstance(kind(), Showing)]
     if options.method not in able:
         raise UserError(
-            f"{options.method} makes no composites that could be shown: leave --method out, "
-            f"or take {', '.join(able)}"
+            f"{options.method} makes no pictures to learn from that could be shown: leave --method "
+            f"out, or take {', '.join(able)}"
         )
     said = [f"segmenter={options.segmenter}"] if options.segmenter else []
     method = chosen(options.method, [*said, *options.set])
 
-    def fusing(base: Base) -> Fusing:
+    def showing(base: Base) -> Showing:
         made = method(base)
-        assert isinstance(made, Fusing)
+        assert isinstance(made, Showing)
         return made
 
-    return fusing
+    return showing
 
 
 def methods(options: Namespace) -> int:

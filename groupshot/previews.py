@@ -1,31 +1,29 @@
 """Previews: what a method would learn from, drawn before it learns.
 
-Cut-outs, those whom the base drew, the places without anybody, and composites with their captions.
-Below each composite stand the masks and boxes of what was placed in it, in the colours red, blue,
-green and yellow.
+Cut-outs, whole and in parts, what the base drew, places without anybody, and the composites or
+collages made of them, with their captions. Below each composite stand the masks and boxes of what
+was placed in it, in the colours red, blue, green and yellow.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from groupshot.base import Base
 from groupshot.cast import Cast, check_nouns
 from groupshot.keep import Keep, seeded
 from groupshot.report import Row, sheet
-from groupshot.samples import Composite, Cutout
+from groupshot.samples import Collage, Composite, Cutout, Pieces
 from groupshot.samples.fusion import Fusion
-
-COMPOSITES = "composites.png"
 
 COLUMNS = 6
 """Pictures in a row."""
 ROWS = 4
-"""Rows of composites."""
+"""Rows of composites, or of collages of each kind."""
 SIDE = 384
 """Side of a painted picture, in pixels."""
 
@@ -45,19 +43,37 @@ class Fusing(Protocol):
         ...
 
 
-def previewed(method: Fusing, base: Base, cast: Cast, file: Path) -> None:
-    """Save a sheet of what a run of the method with seed 0 would learn from.
+@runtime_checkable
+class Collaging(Protocol):
+    """A method that learns from collages."""
+
+    def collaged(self, base: Base, cast: Cast, keep: Keep) -> tuple[Pieces, Sequence[Collage]]:
+        """What they are made of, and all of them."""
+        ...
+
+
+Showing = Fusing | Collaging
+"""A method that makes pictures to learn from."""
+
+
+def previewed(method: Showing, base: Base, cast: Cast, out: Path) -> Path:
+    """Save a sheet of what a run of the method with seed 0 would learn from; the file in `out`.
 
     Raises a UserError where the base does not know a class word.
     """
     if base.lexicon:
         check_nouns(cast, base.lexicon)
     with TemporaryDirectory() as folder:
-        fusion = method.fused(base, cast, Keep(Path(folder), seed=0))
-    sheet(list(rows(fusion))).save(file, optimize=True)
+        keep = Keep(Path(folder), seed=0)
+        if isinstance(method, Fusing):
+            file, page = out / "composites.png", list(of_fusion(method.fused(base, cast, keep)))
+        else:
+            file, page = out / "collages.png", list(of_collages(*method.collaged(base, cast, keep)))
+    sheet(page).save(file, optimize=True)
+    return file
 
 
-def rows(fusion: Fusion) -> Iterator[Row]:
+def of_fusion(fusion: Fusion) -> Iterator[Row]:
     """Everything that goes into composites, and some of them."""
     for name, own in fusion.subjects.items():
         yield from laid_out(f"{name}, cut out", [shown(each) for each in own])
@@ -69,10 +85,39 @@ def rows(fusion: Fusion) -> Iterator[Row]:
         yield from composites("composites" if k == 0 else "", made)
 
 
-def laid_out(heading: str, pictures: Sequence[Image.Image]) -> Iterator[Row]:
+def of_collages(pieces: Pieces, made: Sequence[Collage]) -> Iterator[Row]:
+    """Cut-outs of each concept, one of each of its parts and of each common thing; collages."""
+    for name, things in pieces.wholes.items():
+        yield from called(f"{name}, cut out", things)
+        own = pieces.parts.get(name, [])
+        yield from called(f"{name}, {len(own)} parts", {part.words: part for part in own}.values())
+    number = sum(map(len, pieces.common.values()))
+    one_each = [things[0] for things in pieces.common.values()]
+    yield from called(f"{number} common things, drawn by the base", one_each)
+    for kind in dict.fromkeys(each.kind for each in made):
+        some = [each for each in made if each.kind == kind]
+        few = some[: ROWS * COLUMNS]
+        framed = [ImageOps.expand(each.picture, border=1, fill="silver") for each in few]
+        phrases = [each.phrase for each in few]
+        yield from laid_out(f"{kind}: {len(some)} collages", framed, phrases)
+
+
+def called(heading: str, things: Iterable[Cutout]) -> Iterator[Row]:
+    """Cut-outs with what captions call them."""
+    some = list(things)
+    yield from laid_out(heading, [shown(each) for each in some], [each.words for each in some])
+
+
+def laid_out(
+    heading: str, pictures: Sequence[Image.Image], captions: Sequence[str] = ()
+) -> Iterator[Row]:
     """Any number of pictures, in rows."""
     for i in range(0, len(pictures), COLUMNS):
-        yield Row(heading="" if i else heading, pictures=pictures[i : i + COLUMNS])
+        yield Row(
+            heading="" if i else heading,
+            pictures=pictures[i : i + COLUMNS],
+            captions=captions[i : i + COLUMNS],
+        )
 
 
 def composites(heading: str, made: Sequence[Composite]) -> Iterator[Row]:

@@ -1,14 +1,21 @@
 import json
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from test_fusion import cutout
+from test_methods import quick
 
 from groupshot.cli import main
-from groupshot.previews import PALE, painted, rows, shown
+from groupshot.clip import clips_of
+from groupshot.files import load_tensors
+from groupshot.keep import Keep
+from groupshot.previews import COLUMNS, PALE, of_collages, of_fusion, painted, shown
 from groupshot.report import CELL
+from groupshot.run import Run
+from groupshot.samples import Collage, Pieces, seen_as
 from groupshot.samples.fusion import Fusion, Mixture
 from groupshot.samples.grounds import bare
 from groupshot.samples.spots import Rules
@@ -27,7 +34,7 @@ def fusion():
 
 
 def test_everything_that_goes_in_is_shown_and_then_what_comes_out(fusion):
-    page = list(rows(fusion))
+    page = list(of_fusion(fusion))
     assert [row.heading for row in page[:5]] == [
         "luna, cut out",
         "",
@@ -47,7 +54,7 @@ def test_a_cut_out_is_shown_on_squares():
 
 
 def test_the_boxes_are_where_the_picture_shows_them(fusion):
-    made = next(iter(rows(fusion)))
+    made = next(iter(of_fusion(fusion)))
     assert all(max(picture.size) <= 64 for picture in made.pictures)
     one = fusion.draw(torch.Generator().manual_seed(0))
     page = painted(one)
@@ -55,28 +62,63 @@ def test_the_boxes_are_where_the_picture_shows_them(fusion):
     assert page.getpixel((left + 1, top + 1)) == (230, 60, 60)
 
 
-@pytest.mark.usefixtures("middle")
-def test_the_command_shows_composites(base_folder, two_cats, tmp_path, capsys):
-    out = tmp_path / "out"
-    words = ["masks", str(two_cats.folder), "--method", "far", "--segmenter", "middle"]
-    fields = ["--set", "priors=2"]
-    assert main([*words, "--base", str(base_folder), "--out", str(out), "--json", *fields]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["composites"] == str(out / "composites.png")
-    with Image.open(out / "composites.png") as page:
-        assert page.width > 2 * CELL
-    assert sorted(each.name for each in out.iterdir()) == [
-        "composites.png",
-        "masks",
-        "overlays",
-        "sheet.png",
+def test_cut_outs_are_shown_with_what_they_are_called_and_then_collages_of_each_kind():
+    hats = [cutout("luna", "red", "<luna>'s hat")] * 3
+    pieces = Pieces(
+        wholes={"luna": [cutout("luna", "red", "<luna>")] * 2},
+        parts={"luna": hats},
+        common={"dog": [cutout("", "black", "a dog")] * 2, "cat": [cutout("", "blue", "a cat")]},
+    )
+    made = [
+        Collage(kind=kind, picture=Image.new("RGB", (64, 64)), phrase=f"{kind} {i}")
+        for kind in ("global", "mix")
+        for i in range(COLUMNS + 1)
     ]
+    page = list(of_collages(pieces, made))
+    assert [(row.heading, list(row.captions)[:2]) for row in page] == [
+        ("luna, cut out", ["<luna>", "<luna>"]),
+        ("luna, 3 parts", ["<luna>'s hat"]),
+        ("3 common things, drawn by the base", ["a dog", "a cat"]),
+        ("global: 7 collages", ["global 0", "global 1"]),
+        ("", ["global 6"]),
+        ("mix: 7 collages", ["mix 0", "mix 1"]),
+        ("", ["mix 6"]),
+    ]
+
+
+@pytest.mark.usefixtures("middle")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("composites", ["far", "--set", "priors=2"]), ("collages", ["clif", "--set", "collages=6"])],
+)
+def test_the_command_shows_what_would_be_learned_from(
+    paired_base, two_cats, tmp_path, capsys, name, said
+):
+    out = tmp_path / "out"
+    words = ["masks", str(two_cats.folder), "--segmenter", "middle", "--json", "--method", *said]
+    assert main([*words, "--base", paired_base.source, "--out", str(out)]) == 0
+    assert json.loads(capsys.readouterr().out)[name] == str(out / f"{name}.png")
+    with Image.open(out / f"{name}.png") as page:
+        assert page.width > 2 * CELL
+    made = sorted(each.name for each in out.iterdir())
+    assert made == [f"{name}.png", "masks", "overlays", "sheet.png"]
+
+
+@pytest.mark.usefixtures("middle")
+def test_the_collages_shown_are_those_that_a_run_learns_from(paired_base, two_cats, tmp_path):
+    method = quick("clif")
+    run = Run(two_cats, base=paired_base, method=method, out=tmp_path / "run", seed=0)
+    list(islice(run, 1))
+    learned = load_tensors(tmp_path / "run/kept/collages.safetensors")[0]
+    _, made = method.collaged(paired_base, two_cats, Keep(tmp_path / "kept", seed=0))
+    features = clips_of(paired_base)[0].seen([each.picture for each in made])
+    torch.testing.assert_close(seen_as(made, features), learned)
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--method", "dreambooth"], "dreambooth makes no composites"),
+        (["--method", "dreambooth"], "dreambooth makes no pictures"),
         (["--method", "fra"], "there is no method 'fra': try far"),
         (["--method", "far", "--set", "strangrs=1"], "try strangers"),
     ],

@@ -31,7 +31,7 @@ from groupshot.clip import Clip, Pooling, at_end, at_highest, clips_of, namer
 from groupshot.errors import UserError
 from groupshot.keep import Keep, Kept
 from groupshot.losses import alike, contrastive, cosine, denoising, inner
-from groupshot.masks import Namer, naming
+from groupshot.masks import naming
 from groupshot.masks.partings import parting, usual
 from groupshot.masks.segmenters import finder, masks_of
 from groupshot.presets import Count, Number, Share, Weight, per_base
@@ -78,6 +78,10 @@ LEARNERS: Mapping[str, Callable[[Base], tuple[Part, ...]]] = {
     "tokens": lambda base: (),
     "text-encoder": lambda base: (text_matrices(base),),
 }
+
+
+Found = Sequence[Mapping[str, HardMask]]
+"""Masks by name, for each photo."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,12 +199,10 @@ class Clif:
                 "this base's text encoder lacks layers of its CLIP's, so the contrast cannot "
                 "change it: leave learns=text-encoder out"
             )
-        masks = masks_of(cast, base, keep, self.segmenter)
-        own = keep("common", lambda g: priors(base, self.words(base), self.common_each, g))
+        masks, own = self.sources(base, cast, keep)
 
         def seen(generator: Generator) -> Kept:
-            says = namer(clips[0], self.part_words, self.sure) if self.part_words else None
-            made = self.made(base, self.pieces(base, cast, masks, own, says), generator)
+            made = self.made(base, self.pieces(base, cast, masks, own, clips[0]), generator)
             pictures = [each.picture for each in made]
             return seen_as(made, torch.cat([each.seen(pictures).cpu() for each in clips], dim=-1))
 
@@ -212,6 +214,18 @@ class Clif:
             steps=self.contrast_steps,
         )
 
+    def collaged(self, base: Base, cast: Cast, keep: Keep) -> tuple[Pieces, list[Collage]]:
+        """What collages are made of, and all of them, to be looked at."""
+        masks, own = self.sources(base, cast, keep)
+        pieces = self.pieces(base, cast, masks, own, clips_of(base, self.clip)[0])
+        return pieces, self.made(base, pieces, keep.seeded("collages"))
+
+    def sources(self, base: Base, cast: Cast, keep: Keep) -> tuple[Found, Kept]:
+        """Masks for each photo of the cast, and what the base draws of common things."""
+        masks = masks_of(cast, base, keep, self.segmenter)
+        drawn = keep("common", lambda g: priors(base, self.words(base), self.common_each, g))
+        return masks, drawn
+
     def words(self, base: Base) -> set[str]:
         """The common things that the base draws: none where no collage shows any."""
         needed = self.global_share + self.region_share > 0
@@ -221,17 +235,18 @@ class Clif:
         self,
         base: Base,
         cast: Cast,
-        masks: Sequence[Mapping[str, HardMask]],
+        masks: Found,
         own: Kept,
-        says: Namer | None = None,
+        clip: Clip,
     ) -> Pieces:
         """All that collages are made of: the cast by its masks, and the base's `own` drawings.
 
-        Parts have the names that somebody `says`, if anybody does.
+        Parts have the names that the CLIP gives them, where there are `part_words`.
         """
         masked = list(zip(shots(cast), masks, strict=True))
         apart = parting(self.parts or usual(base.card.segmenter), base.device)
-        apart = apart if says is None else naming(apart, says)
+        if self.part_words:
+            apart = naming(apart, namer(clip, self.part_words, self.sure))
         there = wholes(cast, masked, base.size)
         return Pieces(
             wholes=there,
