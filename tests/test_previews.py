@@ -1,5 +1,6 @@
 import json
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_the_command_shows_what_would_be_learned_from(
 
 @pytest.mark.usefixtures("middle")
 def test_the_collages_shown_are_those_that_a_run_learns_from(paired_base, two_cats, tmp_path):
-    method = quick("clif")
+    method: Any = quick("clif")
     run = Run(two_cats, base=paired_base, method=method, out=tmp_path / "run", seed=0)
     list(islice(run, 1))
     learned = load_tensors(tmp_path / "run/kept/collages.safetensors")[0]
