@@ -9,6 +9,7 @@ from groupshot.bench import results, work
 from groupshot.bench.cells import Cell, Line, Terms
 from groupshot.bench.contenders import CEILINGS, Contender
 from groupshot.bench.processes import Processes
+from groupshot.errors import UserError
 from groupshot.scores.evaluation import Amount
 from groupshot.toybox.troupes import ACROSS, ONE_STYLE
 
@@ -55,9 +56,12 @@ class Here(Processes[Cell]):
     def start(self, key: Cell, task: Callable[..., Line], *args: object) -> None:
         self.calls.append((key, lambda: task(*args)))
 
-    def ended(self) -> tuple[Cell, Line]:
+    def ended(self) -> tuple[Cell, Line | UserError]:
         key, call = self.calls.pop()
-        return key, call()
+        try:
+            return key, call()
+        except UserError as mistake:
+            return key, mistake
 
 
 def stay_here(monkeypatch: pytest.MonkeyPatch) -> None:

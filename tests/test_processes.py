@@ -24,6 +24,13 @@ def test_what_is_raised_there_is_raised_here():
         apart(suites, "duos")
 
 
+def test_a_mistake_in_one_of_several_is_given_and_not_raised():
+    with Processes[str]() as processes:
+        processes.start("mistaken", suites, "duos")
+        key, mistake = processes.ended()
+    assert key == "mistaken" and isinstance(mistake, UserError)
+
+
 def test_a_process_that_is_ended_is_told_of():
     with pytest.raises(UserError, match="for want of memory"):
         apart(os.abort)

@@ -39,7 +39,14 @@ PAIR = ("luna", "milo")
 def seen(looks: dict[str, str], *, known: bool = True, size: int = 0) -> Seen:
     empty = np.zeros((128, 128), dtype=np.uint8)
     mask = np.arange(128 * 128).reshape(128, 128) < size
-    return Seen(attributes=looks, known=known, box=(0.0, 0.0, 1.0, 1.0), mask=mask, parts=empty)
+    return Seen(
+        attributes=looks,
+        kinds={looks["kind"]: 1.0},
+        known=known,
+        box=(0.0, 0.0, 1.0, 1.0),
+        mask=mask,
+        parts=empty,
+    )
 
 
 def reading(*looks: dict[str, str], strangers: int = 0) -> Reading:

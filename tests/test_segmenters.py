@@ -1,4 +1,5 @@
 from importlib.util import find_spec
+from itertools import starmap
 
 import httpx2
 import numpy as np
@@ -15,8 +16,10 @@ from groupshot.masks.automatic import own, sam_parts
 from groupshot.masks.clipseg import ClipSeg
 from groupshot.masks.grounded import Dino, Grounded, Owl, Sam, Sam2, apart, overlap, wider
 from groupshot.masks.segmenters import SEGMENTERS, segmenter
+from groupshot.samples.strangers import alone
 from groupshot.toybox import world
 from groupshot.toybox.reader import Reader
+from groupshot.toybox.reader.reading import Reading, Seen
 
 CPU = torch.device("cpu")
 TORCHVISION = find_spec("torchvision") is not None
@@ -222,6 +225,43 @@ def test_toybox_finds_everyone_in_the_example_whatever_marks_they_have():
     found = {seen.photo: seen.shares for seen in sightings(cast, Toybox.load())}
     assert len(found) == 10
     assert all(share > 0.1 for shares in found.values() for share in shares.values())
+
+
+class Doubting(Reader):
+    """A reader that sees a fox on the left, which may be a cat, and a cat on the right."""
+
+    def __init__(self):
+        """Without any network."""
+
+    def read(self, pictures):
+        halves = np.arange(128)[None] < np.full((128, 1), 64)
+        looks = [("fox", {"fox": 0.9, "cat": 0.08}, halves), ("cat", {"cat": 1.0}, ~halves)]
+        return [
+            Reading(characters=tuple(starmap(seen_as, looks)), background="", style="", bonds=())
+        ]
+
+
+def seen_as(kind, kinds, mask):
+    parts = mask.astype(np.uint8)
+    box = (0.0, 0.0, 1.0, 1.0)
+    return Seen(attributes={"kind": kind}, kinds=kinds, known=True, box=box, mask=mask, parts=parts)
+
+
+def test_toybox_takes_who_is_likelier_of_another_class_where_the_user_says_that_one_is_there(
+    folder,
+):
+    finder = Toybox(Doubting())
+    photo = Image.new("RGB", (128, 128))
+    assert [one.score > 0 for one in finder.found(photo, "cat")] == [True, False]
+    assert len(finder.found(photo, "fox")) == 1
+    assert finder.found(photo, "dog") == []
+    assert alone(finder, photo, "cat")[:, 64:].all()
+    (folder / "cast.yaml").write_text(
+        "concepts: {luna: {class: cat}, rex: {class: cat}}\n"
+        "together: [{image: luna.cat/1.jpg, shows: [luna, rex]}]\n"
+    )
+    (both,) = sightings(Cast.load(folder), finder)
+    assert both.masks["luna"][:, :32].all() and both.masks["rex"][:, 32:].all()
 
 
 def test_toybox_finds_them_in_larger_photos():

@@ -11,6 +11,7 @@ from benching import DB, TERMS, TI, cell, line, stay_here
 from groupshot.bench import results, rows, work
 from groupshot.bench.cells import Cell, Line, Plan, Terms
 from groupshot.bench.contenders import CEILINGS
+from groupshot.errors import UserError
 from groupshot.scores.evaluation import Amount
 
 
@@ -74,6 +75,23 @@ def test_a_bench_that_is_ended_goes_on(made, tmp_path, monkeypatch):
     work.benched(PLAN, TERMS, tmp_path)
     assert len(made) == 4
     assert not list((tmp_path / "cells").rglob(".*")), "its leavings are gone"
+
+
+def test_a_cell_that_cannot_be_made_keeps_no_other_from_it(made, tmp_path, monkeypatch, capsys):
+    finished = rows.finished
+
+    def refused(of: Cell, *args: Any) -> Line:
+        if of.cast == 0 and of.contender == TI:
+            raise UserError("1.png shows nobody")
+        return finished(of, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "finished", refused)
+        with pytest.raises(UserError, match=r"1 of 4 cells cannot be made: .* shows nobody"):
+            work.benched(PLAN, TERMS, tmp_path)
+    assert "textual-inversion · cast 0 · seed 0: 1.png shows nobody" in capsys.readouterr().err
+    assert len(results.read(tmp_path / results.FILE)) == len(made) == 3
+    assert len(work.benched(PLAN, TERMS, tmp_path)) == 4
 
 
 def test_a_line_that_got_lost_behind_its_cell_is_added(made, tmp_path):

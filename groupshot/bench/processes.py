@@ -46,21 +46,21 @@ class Processes(Generic[K]):
         self._at_work[mine] = key, process
 
     def ended(self) -> tuple[K, Any]:
-        """Wait until one of the calls has ended: its key and what it gives, or raises."""
+        """Wait until one of the calls has ended: its key and what it gives, or a UserError of its.
+
+        Raises what is to be said where it ended without a word.
+        """
         ready = wait(list(self._at_work))
         mine = next(each for each in self._at_work if each in ready)
         key, process = self._at_work.pop(mine)
         try:
-            value, mistake = mine.recv()
+            return key, mine.recv()
         except EOFError:
             process.join()  # it has a code only then
             raise broken(process.exitcode) from None
         finally:
             mine.close()
             process.join()
-        if mistake is not None:
-            raise mistake
-        return key, value
 
 
 def apart(task: Callable[..., T], *args: Any) -> T:
@@ -68,7 +68,10 @@ def apart(task: Callable[..., T], *args: Any) -> T:
     processes: Processes[None] = Processes()
     with processes:
         processes.start(None, task, *args)
-        return processes.ended()[1]
+        _, given = processes.ended()
+    if isinstance(given, UserError):
+        raise given
+    return given
 
 
 def broken(code: int | None) -> Exception:
@@ -82,12 +85,12 @@ def broken(code: int | None) -> Exception:
 
 
 def _tell(pipe: Connection, task: Callable[..., Any], args: Any) -> None:
-    """Send the task's value and nothing, or nothing and the user's mistake."""
+    """Send the task's value, or the user's mistake."""
     Thread(target=_end_with_parent, daemon=True).start()
     try:
-        pipe.send((task(*args), None))
+        pipe.send(task(*args))
     except UserError as mistake:
-        pipe.send((None, mistake))
+        pipe.send(mistake)
 
 
 def _end_with_parent() -> None:

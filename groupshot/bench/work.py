@@ -17,6 +17,7 @@ from groupshot.bench.markdown import document
 from groupshot.bench.page import page
 from groupshot.bench.processes import Processes, apart
 from groupshot.bench.sections import sections
+from groupshot.errors import UserError
 from groupshot.folders import check_writable
 
 TABLE, PAGE = "table.md", "page.html"
@@ -25,7 +26,8 @@ TABLE, PAGE = "table.md", "page.html"
 def benched(plan: Plan, terms: Terms, out: Path, jobs: int = 1) -> list[Line]:
     """Make what is missing of a plan, so many cells at once, and show all that is there.
 
-    Gives the lines of the plan's cells.
+    Gives the lines of the plan's cells. Raises a UserError that names those that cannot be made,
+    when all others are.
     """
     check_writable(out)
     file = out / results.FILE
@@ -35,17 +37,28 @@ def benched(plan: Plan, terms: Terms, out: Path, jobs: int = 1) -> list[Line]:
     if missing:
         terms = settled(terms, results.read(file))
         say(forecast(cells, done, results.read(file), jobs))
+    refused: list[str] = []
     for cell, line in made(missing, terms, out, jobs):
+        if isinstance(line, UserError):
+            refused.append(f"{cell}: {line}")
+            say(f"cannot be made: {refused[-1]}")
+            continue
         done[cell.folder] = line
         results.append(file, line)
         show(terms, out)
         say(forecast(cells, done, results.read(file), jobs))
     show(terms, out)
+    if refused:
+        raise UserError(
+            f"{len(refused)} of {len(cells)} cells cannot be made: {'; '.join(refused)}"
+        )
     return [done[cell.folder] for cell in cells]
 
 
-def made(cells: Iterable[Cell], terms: Terms, out: Path, jobs: int) -> Iterator[tuple[Cell, Line]]:
-    """Each cell with its line, as they are finished.
+def made(
+    cells: Iterable[Cell], terms: Terms, out: Path, jobs: int
+) -> Iterator[tuple[Cell, Line | UserError]]:
+    """Each cell with its line, or with why it has none, as they are finished.
 
     Cells of one cast are never made at once: each would draw for itself what they share.
     """

@@ -15,7 +15,8 @@ class Candidate:
     mask: HardMask
     """As large as the picture."""
     score: float
-    """How sure the segmenter is, from 0 to 1."""
+    """How sure the segmenter is, from 0 to 1: at 0 it counts where the user says that one is there,
+    and no better one is."""
 
 
 @runtime_checkable
@@ -28,5 +29,5 @@ class Segmenter(Protocol):
         ...
 
     def found(self, picture: Picture, noun: str) -> list[Candidate]:
-        """Everything in the picture that is a `noun`, each thing once, in any order."""
+        """Everything in the picture that is a `noun`, each once; of a score the surest first."""
         ...

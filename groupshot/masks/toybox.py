@@ -6,7 +6,10 @@ from groupshot.errors import UserError
 from groupshot.masks.segmenter import Candidate
 from groupshot.masks.sizes import resized
 from groupshot.toybox.reader import Reader
-from groupshot.toybox.reader.reading import HERE
+from groupshot.toybox.reader.reading import HERE, Seen
+
+POSSIBLE = 0.01
+"""How likely somebody is of a class, at least, who is read as of another and still may be of it."""
 
 
 class Toybox:
@@ -32,12 +35,18 @@ class Toybox:
         """Every character of the class; the more of the picture it has, the surer.
 
         What the reader takes for no character of the world counts less than any that it knows, but
-        counts: the user says that somebody is there, and may have marks that it never saw.
+        counts: the user says that somebody is there, and may have marks that it never saw. Last
+        come those, half hidden perhaps, who are likelier of another class.
         """
         (reading,) = self.reader.read([picture])
-        alike = [seen for seen in reading.characters if seen.attributes["kind"] == noun]
-        masks = [resized(seen.mask, picture.size) for seen in alike]
+        likely = sorted(reading.characters, key=lambda seen: -seen.kinds.get(noun, 0.0))
         return [
-            Candidate(mask=mask, score=(seen.known + float(mask.mean())) / 2)
-            for seen, mask in zip(alike, masks, strict=True)
+            Candidate(mask=resized(seen.mask, picture.size), score=sureness(seen, noun))
+            for seen in likely
+            if seen.attributes["kind"] == noun or seen.kinds.get(noun, 0.0) >= POSSIBLE
         ]
+
+
+def sureness(seen: Seen, noun: str) -> float:
+    """How sure it is that somebody is of a class: not at all where another is likelier."""
+    return (seen.known + float(seen.mask.mean())) / 2 if seen.attributes["kind"] == noun else 0.0

@@ -99,7 +99,7 @@ def common(
     found: dict[str, list[Cutout]] = {}
     for noun in latents:
         for picture in pictures(base, latents[noun]):
-            candidates = segmenter.found(picture, noun)
+            candidates = [each for each in segmenter.found(picture, noun) if each.score > 0]
             shot = Shot(picture=picture, shows=(), source=f"a picture of {with_article(noun)}")
             for one in sorted(candidates, key=lambda each: -each.score)[:1]:
                 with suppress(UserError):

@@ -82,7 +82,7 @@ def strangers(
 
 def alone(eye: Segmenter, picture: Picture, noun: str) -> HardMask:
     """The only one of a class in a picture, if one can be cut out."""
-    masks = [candidate.mask for candidate in eye.found(picture, noun)]
+    masks = [candidate.mask for candidate in eye.found(picture, noun) if candidate.score > 0]
     if len(masks) == 1 and masks[0].mean() <= FULL and large_enough(masks[0], picture.width):
         return masks[0]
     return np.zeros((picture.height, picture.width), dtype=bool)

@@ -41,6 +41,8 @@ class Seen:
 
     attributes: dict[str, str]
     """A value for every one of the world's ATTRIBUTES."""
+    kinds: dict[str, float]
+    """How likely it is of each class."""
     known: bool
     """False: something stands here that is no character of the world."""
     box: tuple[float, float, float, float]
@@ -132,10 +134,12 @@ class Reader:
         boxes = boxes_of(masks)
         said, known = self.network.describer(crops_of(pictures, found.parts, home, masks, boxes))
         best = {name: logits.argmax(1).tolist() for name, logits in agreed(said).items()}
+        kinds = said["kind"].softmax(1).tolist()
         parts = found.parts[:, 1:].argmax(1)[home].add(1) * masks
         return [
             Seen(
                 attributes={name: VALUES[name][best[name][k]] for name in VALUES},
+                kinds=dict(zip(VALUES["kind"], kinds[k], strict=True)),
                 known=bool(known[k] > 0),
                 box=tuple(boxes[k].tolist()),
                 mask=masks[k].numpy(),
