@@ -233,7 +233,7 @@ class Doubting(Reader):
     def __init__(self):
         """Without any network."""
 
-    def read(self, pictures):
+    def read(self, images):
         halves = np.arange(128)[None] < np.full((128, 1), 64)
         looks = [("fox", {"fox": 0.9, "cat": 0.08}, halves), ("cat", {"cat": 1.0}, ~halves)]
         return [
