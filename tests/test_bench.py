@@ -202,6 +202,12 @@ def test_tables_tell_everything_apart():
     assert "world" not in text.split("one against another")[1], "ceilings are not compared"
 
 
+def test_a_table_says_who_has_learned_fewer_casts():
+    every = [*lines(TI, [0.1, 0.2, 0.1]), *lines(DB, [0.4, 0.6]), *lines(CEILINGS[0], [1.0] * 3)]
+    (section,) = sections(every)
+    assert section.extent.endswith("a cell; of fewer casts: dreambooth 2")
+
+
 def test_figures_are_written_shortly():
     assert written(None, "prior") == "–"
     assert written(Figure(mean=0.123, spread=None), "prior") == "0.12"

@@ -95,7 +95,7 @@ def section(suite: str, lines: Sequence[Line]) -> Section:
     return Section(
         suite=suite,
         shows=SUITES[suite].shows,
-        extent=extent(lines),
+        extent=extent(rows),
         main=table("all pictures", rows, COLUMNS, lambda line, column: line[COLUMNS[column]]),
         apart=[
             *degrees(rows),
@@ -116,14 +116,19 @@ def by_label(lines: Iterable[Line]) -> Rows:
     return found
 
 
-def extent(lines: Sequence[Line]) -> str:
-    """How much a suite's figures rest on."""
+def extent(rows: Rows) -> str:
+    """How much a suite's figures rest on, and whose rest on less."""
+    lines = [line for own in rows.values() for line in own]
     casts, seeds = ({line[key] for line in lines} for key in ("cast", "seed"))
     drawn = sorted({line["pictures"] for line in lines})
     each = f"{drawn[0]}" if len(drawn) == 1 else f"{drawn[0]} to {drawn[-1]}"
     told = f"{counted(len(casts), 'cast')} × {counted(len(seeds), 'seed')}, {each} pictures a cell"
     jobs = max(line["jobs"] for line in lines)
-    return f"{told}, {jobs} cells at once" if jobs > 1 else told
+    told = f"{told}, {jobs} cells at once" if jobs > 1 else told
+    learned = {k: len({(each["cast"], each["concepts"]) for each in v}) for k, v in rows.items()}
+    most = max(learned.values())
+    fewer = [f"{label} {n}" for label, n in learned.items() if n < most]
+    return f"{told}; of fewer casts: {', '.join(fewer)}" if fewer else told
 
 
 def counted(n: int, noun: str) -> str:
