@@ -57,7 +57,7 @@ from groupshot.samples import (
 )
 from groupshot.shapes import HardMask
 from groupshot.stage import SCHEDULES, Schedule, Stage
-from groupshot.weights import ATTENTION, ROWS, Part, copied_tokens, lora, text_matrices
+from groupshot.weights import ATTENTION, Part, copied_tokens, lora, text_matrices
 
 COMMON = (
     *("chef", "wizard", "doctor", "jean jacket", "stool", "dog", "cat", "bear", "rabbit", "fox"),
@@ -102,8 +102,8 @@ class Clif:
     """Collages a step, contrasted with each other; the code's on sd."""
     batch: Count = per_base(4, xl=1)
     """Photos a step in the other two stages: the code's 4."""
-    vectors: Count = per_base(ROWS, sd=2)
-    """Rows of the embedding table for each concept, all begun as its noun; the code's 2 on sd."""
+    vectors: Count = 2
+    """Rows of the embedding table for each concept, all begun as its noun: the code's 2."""
     learns: Literal["tokens", "text-encoder"] = "tokens"
     """What the contrast changes: the rows (the code), or the text encoder too (the paper)."""
     contrast_rate: Weight = per_base(2e-3, sd=1e-4)
