@@ -15,7 +15,7 @@ NAMES = [module.name for module in pkgutil.iter_modules(benchmarks.__path__)]
 def test_its_help_names_its_command(name, monkeypatch, capsys):
     module = import_module(f"groupshot.benchmarks.{name}")
     if not hasattr(module, "main"):
-        assert "python -m" not in module.__doc__
+        assert "python -m" not in (module.__doc__ or "")
         return
     monkeypatch.setattr(sys, "argv", [name, "--help"])
     with pytest.raises(SystemExit, match="0"):
