@@ -161,7 +161,7 @@ def bench(options: Namespace) -> int:
 def masks(options: Namespace) -> int:
     """Show what is taken to be each concept in each photo, and what a method makes of it."""
     check_free(options.out)
-    showing = shower(options) if options.method else None
+    showing = shown_method(options) if options.method else None
     sheets = [options.out / SHEET]
     with filled(options.out) as out:
         if (options.cast / RECORD).is_file():
@@ -181,7 +181,7 @@ def masks(options: Namespace) -> int:
     return 0
 
 
-def shower(options: Namespace) -> Callable[[Base], Showing]:
+def shown_method(options: Namespace) -> Callable[[Base], Showing]:
     """The method that is asked for, on a base, with the segmenter that is asked for."""
     check_method(options.method)
     if (options.cast / RECORD).is_file():
