@@ -53,15 +53,19 @@ class Exhibit:
 
 def exhibits(lines: Iterable[Line], out: Path) -> Iterator[Exhibit]:
     """An exhibit for each cast whose pictures are still there."""
-    cells = [cell for line in lines if (out / (cell := cell_of(line)).folder / PICTURES).is_file()]
-    cells.sort(key=lambda cell: (*place(cell), cell.contender.ceiling))
-    for _, group in groupby(cells, key=place):
+    for _, group in groupby(shown(lines, out), key=place):
         own = list(group)
         yield Exhibit(
             title=own[0].subject,
-            photos=photos(own[0], out),
+            photos=thumbs(photos(own[0], out), out),
             strips=[strip(cell, out) for cell in own],
         )
+
+
+def shown(lines: Iterable[Line], out: Path) -> list[Cell]:
+    """The cells whose pictures are still there, cast by cast, in each the ceilings last."""
+    cells = [cell for line in lines if (out / (cell := cell_of(line)).folder / PICTURES).is_file()]
+    return sorted(cells, key=lambda cell: (*place(cell), cell.contender.ceiling))
 
 
 def place(cell: Cell) -> tuple[int, int]:
@@ -69,16 +73,20 @@ def place(cell: Cell) -> tuple[int, int]:
     return cell.cast, cell.concepts
 
 
-def photos(cell: Cell, out: Path) -> dict[str, list[Thumb]]:
+def photos(cell: Cell, out: Path) -> dict[str, list[Path]]:
     """What was learned from, as far as it is still there."""
     if not (out / cell.cast_folder).is_dir():
         return {}
     cast = Cast.load(out / cell.cast_folder)
-    shown = {c.name: [p.path for p in c.photos] for c in cast.concepts if c.photos}
-    shown |= {"together": [t.photo.path for t in cast.together]} if cast.together else {}
+    alone = {c.name: [p.path for p in c.photos] for c in cast.concepts if c.photos}
+    return alone | ({"together": [t.photo.path for t in cast.together]} if cast.together else {})
+
+
+def thumbs(paths: Mapping[str, Iterable[Path]], out: Path) -> dict[str, list[Thumb]]:
+    """Photos as a page in `out` shows them."""
     return {
-        name: [Thumb(source=address(path, out), says=name) for path in paths]
-        for name, paths in shown.items()
+        name: [Thumb(source=address(path, out), says=name) for path in own]
+        for name, own in paths.items()
     }
 
 
@@ -87,7 +95,7 @@ def strip(cell: Cell, out: Path) -> Strip:
     told: list[dict[str, Any]] = load_json(out / cell.folder / PICTURES)
     groups: dict[str, list[Column]] = {}
     for (group, prompt), same in groupby(told, key=lambda each: (heading(each), each["prompt"])):
-        thumbs = [
+        own = [
             Thumb(
                 source=address(out / cell.folder / each["file"], out),
                 says=spoken(each),
@@ -95,7 +103,7 @@ def strip(cell: Cell, out: Path) -> Strip:
             )
             for each in same
         ]
-        groups.setdefault(group, []).append(Column(prompt=prompt, thumbs=thumbs))
+        groups.setdefault(group, []).append(Column(prompt=prompt, thumbs=own))
     label = cell.contender.label + (f", seed {cell.seed}" if cell.seed else "")
     return Strip(label=label, groups=groups)
 

@@ -17,6 +17,7 @@ from groupshot.bench.markdown import document
 from groupshot.bench.page import page
 from groupshot.bench.processes import Processes, apart
 from groupshot.bench.sections import sections
+from groupshot.bench.sheets import contact_sheet
 from groupshot.errors import UserError
 from groupshot.folders import check_writable
 
@@ -83,7 +84,7 @@ def free(waiting: Iterable[Cell], at_work: Iterable[Cell]) -> Cell | None:
 
 
 def show(terms: Terms, out: Path) -> None:
-    """Write tables and page about all lines that can be compared with each other.
+    """Write tables, page and sheets about all lines that can be compared with each other.
 
     Of a row those with the fields of its last line: its method's defaults may have changed.
     """
@@ -95,6 +96,10 @@ def show(terms: Terms, out: Path) -> None:
     save_text(out / TABLE, document(told))
     save_text(out / PAGE, page(told, lines, out))
     for section in told:
+        own = [line for line in lines if line["suite"] == section.suite]
+        if pictures := contact_sheet(own, out):
+            with files.written(out / f"{section.suite}.webp") as draft:
+                pictures.save(draft, format="webp", quality=rows.QUALITY)
         if section.curves:
             save_text(out / f"{section.suite}.svg", chart(list(section.curves.values())))
 
