@@ -72,6 +72,8 @@ class Section:
     shows: str
     extent: str
     """How many casts, seeds and pictures it rests on."""
+    lines: Sequence[Line]
+    """All that it is about."""
     main: Table
     apart: Sequence[Table]
     duels: Sequence[Duels]
@@ -96,6 +98,7 @@ def section(suite: str, lines: Sequence[Line]) -> Section:
         suite=suite,
         shows=SUITES[suite].shows,
         extent=extent(rows),
+        lines=lines,
         main=table("all pictures", rows, COLUMNS, lambda line, column: line[COLUMNS[column]]),
         apart=[
             *degrees(rows),

@@ -94,10 +94,9 @@ def show(terms: Terms, out: Path) -> None:
     lines = list({cell_of(line).folder: line for line in now}.values())
     told = sections(lines)
     save_text(out / TABLE, document(told))
-    save_text(out / PAGE, page(told, lines, out))
+    save_text(out / PAGE, page(told, out))
     for section in told:
-        own = [line for line in lines if line["suite"] == section.suite]
-        if pictures := contact_sheet(own, out):
+        if pictures := contact_sheet(section.lines, out):
             with files.written(out / f"{section.suite}.webp") as draft:
                 pictures.save(draft, format="webp", quality=rows.QUALITY)
         if section.curves:
