@@ -224,13 +224,16 @@ def crowd(contender: Contender, size: int, share: float) -> Line:
 def test_the_collapse_is_plotted():
     every = [crowd(TI, size, 1 / size) for size in (2, 4, 10)] + [crowd(CEILINGS[0], 2, 1.0)]
     (section,) = sections(every)
-    assert list(section.curves) == ["two", "three", "all"]
-    assert section.curves["two"].rows["textual-inversion"][2] == Figure(mean=0.1, spread=None)
-    assert section.curves["three"].rows["textual-inversion"][0] is None
-    of_all = section.curves["all"].rows["textual-inversion"]
+    assert list(section.curves) == ["all right", "identity"]
+    of_two, of_three, of_all = (
+        each.rows["textual-inversion"] for each in section.curves["all right"]
+    )
+    assert of_two[2] == Figure(mean=0.1, spread=None)
+    assert of_three[0] is None
     assert [each and each.mean for each in of_all] == [0.5, 0.25, None], "two are all of two"
-    drawn = chart(list(section.curves.values()))
-    assert drawn.count("<polyline") == 3, "a point is no line"
-    assert drawn.count("<circle") == 2 + 4 + 2 + 3, "two labels, and every point"
+    drawn = chart(section.curves)
+    assert drawn.count("<polyline") == 2 * 3, "a point is no line"
+    assert drawn.count("<circle") == 2 + 2 * (4 + 2 + 3), "two labels, and every point"
+    assert "identity, asked for three" in drawn
     assert "asked for three, by how many are learned at once" in document([section])
     assert "present, by degree" in document([section])

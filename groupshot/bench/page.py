@@ -19,7 +19,7 @@ def page(sections: Sequence[Section], out: Path) -> str:
     return templates.get_template("page.html").render(
         sections=sections,
         exhibits={s.suite: list(exhibits(s.lines, out)) for s in sections},
-        charts={s.suite: chart(list(s.curves.values())) for s in sections if s.curves},
+        charts={s.suite: chart(s.curves) for s in sections if s.curves},
         judge=judge_says(),
         note=NOTE,
         duels=DUELS,

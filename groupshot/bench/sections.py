@@ -36,6 +36,8 @@ APART = {
     "mixed ↓": "mixed",
 }
 """What is also told for every degree and every kind of cast."""
+PLOTTED = ("all right", "identity")
+"""Of these, what a crowd's chart shows: how many are wholly right, and how much of each is."""
 
 Rows = Mapping[str, Sequence[Line]]
 """The lines of every contender, by its label."""
@@ -79,8 +81,8 @@ class Section:
     duels: Sequence[Duels]
     ceilings: Sequence[str]
     """Labels of those that learn nothing."""
-    curves: Mapping[str, Table]
-    """All right by how many were learned at once, apart for how many were asked for."""
+    curves: Mapping[str, Sequence[Table]]
+    """What is PLOTTED, by how many were learned at once, apart for how many were asked for."""
 
 
 def sections(lines: Sequence[Line]) -> list[Section]:
@@ -92,7 +94,7 @@ def sections(lines: Sequence[Line]) -> list[Section]:
 def section(suite: str, lines: Sequence[Line]) -> Section:
     """All about one suite."""
     rows = by_label(lines)
-    curves = crowded(rows, "all_right") if len(SUITES[suite].sizes) > 1 else {}
+    curves = plots(rows) if len(SUITES[suite].sizes) > 1 else {}
     learned = {k: v for k, v in rows.items() if not cell_of(v[0]).contender.ceiling}
     return Section(
         suite=suite,
@@ -187,6 +189,11 @@ def sizes(rows: Rows) -> list[Table]:
         for title, key in APART.items()
         for name, each in crowded(rows, key).items()
     ]
+
+
+def plots(rows: Rows) -> dict[str, list[Table]]:
+    """What is PLOTTED of a crowd."""
+    return {title: list(crowded(rows, APART[title]).values()) for title in PLOTTED}
 
 
 def crowded(rows: Rows, key: str) -> dict[str, Table]:

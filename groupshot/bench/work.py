@@ -100,7 +100,7 @@ def show(terms: Terms, out: Path) -> None:
             with files.written(out / f"{section.suite}.webp") as draft:
                 pictures.save(draft, format="webp", quality=rows.QUALITY)
         if section.curves:
-            save_text(out / f"{section.suite}.svg", chart(list(section.curves.values())))
+            save_text(out / f"{section.suite}.svg", chart(section.curves))
 
 
 def save_text(file: Path, text: str) -> None:
