@@ -149,6 +149,9 @@ class Run:
                 continue  # done before the interruption
             first = saved.place.step if goal else 0
             goal = ""
+            anew = stage.train if stage.fresh and not first else ()
+            for part in anew:
+                self._learners[part].state.clear()
             for number in range(first + 1, stage.steps + 1):
                 most, losses = self._most, self._step(stage, number)
                 if number % EVERY == 0 or number == stage.steps:

@@ -52,6 +52,9 @@ class Stage(Generic[B]):
     `attention.recorded`, and what changes the denoiser has come by `base.attach`: a pass may be
     made again when `loss` has ended.
     """
+    fresh: bool = False
+    """Whether what learned before begins with new moments: those of a far steeper loss, which the
+    optimiser divides by, would keep it slow for hundreds of steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

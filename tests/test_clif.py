@@ -57,6 +57,19 @@ def test_only_the_last_two_stages_draw_and_only_the_last_has_a_lora(run):
     assert parts == {"contrast": {"tokens"}, "tokens": {"tokens"}, "joint": {"tokens", "lora"}}
 
 
+def test_words_begin_to_be_drawn_with_nothing_left_of_the_contrasts_moments(run):
+    this, counted = run(), []
+    for step in this:
+        (rows,) = (part for part in this._learners if part.name == "tokens")
+        (state, *_) = this._learners[rows].state.values()
+        counted.append((step.stage, int(state["step"])))
+    assert counted == [
+        *(("contrast", 1), ("contrast", 2)),
+        *(("tokens", 1), ("tokens", 2)),
+        *(("joint", 3), ("joint", 4)),
+    ]
+
+
 def test_the_text_encoder_learns_too_if_it_is_told_to_and_then_rests(run):
     this, seen = run(learns="text-encoder"), {}
     for step in this:

@@ -2,7 +2,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
@@ -28,6 +28,7 @@ class Staged:
 
     name: ClassVar[str] = "staged"
     steps: int = 4
+    fresh: bool = False
 
     def plan(self, base, cast, keep: Keep) -> Iterator[Stage]:
         rows = tokens(base, {c.name: c.noun for c in cast.concepts}, 2, keep.seeded("rows"))
@@ -48,7 +49,7 @@ class Staged:
         x = keep("shifted", lambda _: {"x": noise + rows.tensors["luna"].mean().detach()})["x"]
         adapter = lora(base, 2, ATTENTION, keep.seeded("lora"))
         yield stage("adapter", {adapter: 1e-3})
-        yield stage("both", {rows: 1e-3, adapter: 1e-3})
+        yield replace(stage("both", {rows: 1e-3, adapter: 1e-3}), fresh=self.fresh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,7 @@ def test_a_finished_run_holds_its_record_and_what_it_learned(run):
     assert {each.name for each in folder.iterdir()} == {"run.json", "learned.safetensors", "kept"}
     record = json.loads((folder / "run.json").read_text())
     assert record["method"] == "staged"
-    assert record["fields"] == {"steps": 4}
+    assert record["fields"] == {"steps": 4, "fresh": False}
     assert record.keys() >= {"base", "seed", "threads", "precision", "versions", "cast"}
 
 
@@ -121,6 +122,25 @@ def test_an_interrupted_run_ends_bit_for_bit_where_the_other_did(run, number):
     losses = [step.losses for step in whole]
     left_at(parted, number)
     rest = [step.losses for step in run("parted", resume=True)]
+    assert rest == losses[number:]
+    assert_equal(learned(whole.out), learned(parted.out))
+
+
+@pytest.mark.parametrize(("fresh", "counted"), [(False, 5), (True, 1)])
+def test_a_fresh_stage_begins_with_new_moments(run, fresh, counted):
+    this = run(method=Staged(fresh=fresh))
+    left_at(this, 9)
+    moments = load_tensors(this.out / CHECKPOINT)[0]
+    assert moments["tokens/luna/step"] == counted
+
+
+@pytest.mark.parametrize("number", [7, 8, 9, 12])
+def test_a_fresh_stage_begins_so_once_however_often_it_is_interrupted(run, number):
+    method = Staged(fresh=True)
+    whole, parted = run("whole", method=method), run("parted", method=method)
+    losses = [step.losses for step in whole]
+    left_at(parted, number)
+    rest = [step.losses for step in run("parted", method=method, resume=True)]
     assert rest == losses[number:]
     assert_equal(learned(whole.out), learned(parted.out))
 

@@ -1,9 +1,15 @@
 """Who is confused with whom: `python -m groupshot.benchmarks.confusion OUT`.
 
-CLIF's figure 2 (arXiv 2405.06914), redone: concepts of drawn casts are learned together, with the
-contrast and without it; every two of a cast are drawn side by side; and how often they are mixed is
-set against how far apart their embeddings are. Beside it, maps of the embeddings: as class words,
-after the contrast alone, and as they are learned in the end.
+CLIF's figure 2 (arXiv 2405.06914), redone: every two members of drawn casts are drawn together, and
+how often they are confused is set against how far apart their embeddings are. Three times: by the
+untouched base, which is told in words what they look like, and learned together, with the contrast
+and without it. Beside it, maps of the embeddings: as they begin, after the contrast alone, and as
+they are learned in the end.
+
+Where the paper goes by a detector's confidences, the toybox's judge tells who has what of the other
+of the two, and who is not there. Embeddings are at the end of the text, of unit length. Members of
+one class are near each other and hard to tell apart, whatever they are called, so the correlation
+is told within one class, and within two, too.
 
 Begun again, it goes on where it was. What is made lies in OUT: casts, runs, points, and what comes
 of them: figure.svg, map-SEED.svg and correlations.json.
@@ -11,13 +17,14 @@ of them: figure.svg, map-SEED.svg and correlations.json.
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 from scipy.stats import pearsonr, spearmanr
 
@@ -33,18 +40,37 @@ from groupshot.pictures import generate
 from groupshot.progress import watched
 from groupshot.run import Run
 from groupshot.runfolder import Trained
-from groupshot.samples import with_article
-from groupshot.scores.likeness import likeness, truth_of
+from groupshot.samples import nouns
+from groupshot.scores.likeness import Judge, Truth, likeness, truth_of
+from groupshot.toybox import world
 from groupshot.toybox.casts import save
 from groupshot.toybox.reader import Reader
 from groupshot.toybox.troupes import NAMES, crowd
+from groupshot.weights import copied_tokens
 
 SETTINGS, CORRELATIONS = "settings.json", "correlations.json"
 
-CORRELATION: Mapping[str, Any] = {"pearson": pearsonr, "spearman": spearmanr}
-
-WITH, WITHOUT = "with the contrast", "without it"
+TOLD, WITH, WITHOUT = "told in words", "with the contrast", "without it"
 CONTRASTED = "the contrast alone"
+WAYS = (TOLD, WITHOUT, WITH)
+
+GROUPS: Mapping[str, Callable[[Point], bool]] = {
+    "all": lambda point: True,
+    "one class": lambda point: point.alike,
+    "two classes": lambda point: not point.alike,
+}
+"""The pairs among which there may be a correlation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a cast is asked for by."""
+
+    said: Mapping[str, str]
+    """What each member is called in a prompt."""
+    truth: Truth
+    pictures: int
+    """Of every two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +109,24 @@ def measured(settings: Settings, out: Path) -> None:
             way: learned(cast, method, base, out / "runs" / f"{seed}-{way.replace(' ', '-')}")
             for way, method in settings.ways.items()
         }
+        truth, points = truth_of(cast.folder), out / "points" / str(seed)
+        told = Asked(said=in_words(seed, truth), truth=unmarked(truth), pictures=settings.pictures)
+        add_points(base, judge, told, points / TOLD)
         for way in (WITHOUT, WITH):
-            add_points(runs[way], judge, settings.pictures, out / "points" / str(seed) / way)
+            asked = replace(told, said={name: f"<{name}>" for name in truth}, truth=truth)
+            with runs[way].learned.applied_to(base):
+                add_points(base, judge, asked, points / way)
         save_text(out / f"map-{seed}.svg", scattered(maps(cast, base, runs), classes(cast)))
     points = [Point(**load_json(file)) for file in sorted((out / "points").rglob("*.json"))]
-    save_text(out / "figure.svg", figure(points))
-    save_json(out / CORRELATIONS, correlations(points))
+    found = correlations(points)
+    save_json(out / CORRELATIONS, found)
+    notes = {
+        way: f"r = {groups['all']['pearson']:.2f}"
+        for way, groups in found.items()
+        if "pearson" in groups.get("all", {})
+    }
+    in_order = sorted(points, key=lambda point: WAYS.index(point.way))
+    save_text(out / "figure.svg", figure(in_order, notes))
 
 
 def begun(settings: Settings, out: Path) -> None:
@@ -114,38 +152,49 @@ def learned(cast: Cast, method: Clif, base: Base, out: Path) -> Trained:
     return run.trained()
 
 
-def add_points(run: Trained, judge: Reader, pictures: int, folder: Path) -> None:
-    """A file for every two of a cast that has none yet."""
-    with run.base.computing(run.record["precision"]), run.learned.applied_to(run.base) as base:
-        for names in combinations(base.words, 2):
-            file = folder / f"{'-and-'.join(names)}.json"
-            if not file.is_file():
-                save_json(file, {"way": folder.name, **point(run, judge, names, pictures)})
+def in_words(seed: int, truth: Truth) -> dict[str, str]:
+    """What each member of a cast looks like, as the world says it; it has no words for marks."""
+    rng, people = np.random.default_rng(seed), crowd(seed, len(truth)).people
+    return {name: world.described(rng, people[name], degree=3) for name in truth}
 
 
-def point(run: Trained, judge: Reader, names: tuple[str, str], pictures: int) -> dict[str, Any]:
-    """How near two concepts are, and how often they are confused; with the base as it stands."""
-    base, truth = run.base, truth_of(Path(run.record["cast"]["folder"]))
-    said = [f"<{name}>" for name in names]
+def unmarked(truth: Truth) -> Truth:
+    """What can be told in words of who looks how."""
+    return {name: {k: v for k, v in own.items() if k != "mark"} for name, own in truth.items()}
+
+
+def add_points(base: Base, judge: Judge, asked: Asked, folder: Path) -> None:
+    """A file for every two of a cast that has none yet, drawn by the base as it stands."""
+    for names in combinations(asked.said, 2):
+        file = folder / f"{'-and-'.join(names)}.json"
+        if not file.is_file():
+            save_json(file, {"way": folder.name, **point(base, judge, asked, names)})
+
+
+def point(base: Base, judge: Judge, asked: Asked, names: tuple[str, str]) -> dict[str, Any]:
+    """How near two members of a cast are, and how often each is taken for the other."""
+    said, truth = [asked.said[name] for name in names], {name: asked.truth[name] for name in names}
     prompt = base.card.templates[0].format(" and ".join(said))
-    likes = [likeness(r, names, truth) for r in judge.read(generate(base, prompt, n=pictures))]
-    one, other = (truth[name]["kind"] for name in names)
+    drawn = judge.read(generate(base, prompt, n=asked.pictures))
+    likes = [likeness(reading, names, truth) for reading in drawn]
     return {
         "names": names,
         "distance": distances(base, said)[0, 1].item(),
         "mixed": fmean(m for like in likes for m in like.mixed),
         "missing": fmean(seen is None for like in likes for seen in like.found),
-        "alike": one == other,
+        "alike": len({own["kind"] for own in truth.values()}) == 1,
     }
 
 
 def maps(cast: Cast, base: Base, runs: Mapping[str, Trained]) -> dict[str, torch.Tensor]:
-    """The embeddings of a cast: as class words, and as each run has them."""
-    words = [with_article(noun) for noun in classes(cast).values()]
-    found = {"class words": embeddings(base, words)}
+    """The embeddings of a cast: as they begin, and as each run has them."""
+    words = [f"<{name}>" for name in cast.names]
+    with base.borrowed():
+        copied_tokens(base, nouns(cast), runs[CONTRASTED].record["fields"]["vectors"])
+        found = {"as they begin": embeddings(base, words)}
     for way in (CONTRASTED, WITHOUT, WITH):
         with runs[way].learned.applied_to(base):
-            found[way] = embeddings(base, [f"<{name}>" for name in cast.names])
+            found[way] = embeddings(base, words)
     return found
 
 
@@ -154,20 +203,34 @@ def classes(cast: Cast) -> dict[str, str]:
     return {concept.name: concept.noun or "" for concept in cast.concepts}
 
 
-def correlations(points: list[Point]) -> dict[str, dict[str, float]]:
-    """Of distance with confusion, for each way; none where either is always the same."""
-    return {way: dict(correlated([p for p in points if p.way == way])) for way in (WITHOUT, WITH)}
+def correlations(points: Sequence[Point]) -> dict[str, dict[str, dict[str, float]]]:
+    """Of distance with confusion, for each way and each of GROUPS."""
+    return {
+        way: {
+            name: dict(correlated(some))
+            for name, of in GROUPS.items()
+            if (some := [p for p in points if p.way == way and of(p)])
+        }
+        for way in WAYS
+    }
 
 
-def correlated(points: list[Point]) -> Iterator[tuple[str, float]]:
-    """How many points, how confused they are, and Pearson's and Spearman's correlation."""
+def correlated(points: Sequence[Point]) -> Iterator[tuple[str, float]]:
+    """How many points, how far apart and how confused, and Pearson's and Spearman's correlation.
+
+    With the bounds of Pearson's 95 % interval; no correlation where either is always the same.
+    """
     near, confused = [p.distance for p in points], [p.confusion for p in points]
     yield "pairs", len(points)
+    yield "distance", fmean(near)
     yield "mixed", fmean(p.mixed for p in points)
     yield "missing", fmean(p.missing for p in points)
     if len(set(near)) > 1 and len(set(confused)) > 1:
-        for name, correlation in CORRELATION.items():
-            yield name, correlation(near, confused).statistic
+        pearson: Any = pearsonr(near, confused)
+        spearman: Any = spearmanr(near, confused)
+        yield "pearson", pearson.statistic
+        yield from zip(("low", "high"), pearson.confidence_interval(), strict=True)
+        yield "spearman", spearman.statistic
 
 
 def save_text(file: Path, text: str) -> None:
@@ -190,8 +253,10 @@ def main() -> None:
     out, fields = asked.pop("out"), overrides(Clif, asked.pop("set"))
     quiet()
     measured(Settings(fields=fields, **asked), out)
-    for way, found in load_json(out / CORRELATIONS).items():
-        print(f"{way}:", ", ".join(f"{name} {value:.3g}" for name, value in found.items()))
+    for way, groups in load_json(out / CORRELATIONS).items():
+        for group, found in groups.items():
+            values = ", ".join(f"{name} {value:.3g}" for name, value in found.items())
+            print(f"{way}, {group}: {values}")
 
 
 if __name__ == "__main__":

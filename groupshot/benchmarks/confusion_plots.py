@@ -40,14 +40,14 @@ class Point:
         return self.mixed + self.missing
 
 
-def figure(points: Sequence[Point]) -> str:
-    """Confusion against distance, a plot for each way of learning; look-alikes are filled."""
+def figure(points: Sequence[Point], notes: Mapping[str, str]) -> str:
+    """Confusion against distance, a plot for each way, with its note; look-alikes are filled."""
     ways = list(dict.fromkeys(point.way for point in points))
     furthest = max(point.distance for point in points)
     parts: list[str] = []
     for i, way in enumerate(ways):
         left = LEFT + i * (SIDE + GAP)
-        parts += frame(left, way)
+        parts += frame(left, f"{way}, {notes[way]}" if way in notes else way)
         parts.append(label(left, "distance of their embeddings"))
         for share in (0, 0.5, 1):
             y = height(share)

@@ -15,7 +15,9 @@ same caption of another collage for a wrong one, which has no field: where texts
 loss is the same to the last term, and so is its gradient. Stable Diffusion XL's two text encoders
 are contrasted each with its own CLIP, and the losses summed, each half of a row learning from its
 own, as an early commit of the code did; the last contrasts only the first, which here is to name
-only its CLIP. Sizes, counts and shares of the collages are ours, since no source tells them.
+only its CLIP. Its stages are launches, each with a new optimiser; here the words' begins anew after
+the contrast, whose gradients are some twenty times as steep, and goes on from the second stage to
+the third. Sizes, counts and shares of the collages are ours, since no source tells them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -179,6 +181,7 @@ class Clif:
             samples=instances,
             loss=loss,
             steps=self.token_steps,
+            fresh=True,
         )
         adapter = lora(base, self.rank, self.modules, keep.seeded("lora"))
         yield Stage(
