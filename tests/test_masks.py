@@ -326,6 +326,8 @@ def test_the_toybox_knows_the_parts_of_its_characters():
     assert {"head", "hat", ""} <= found.keys(), "a hat is called one, and a mark nothing"
     hat = picture.parts == world.PARTS.index("accessory")
     assert (found["hat"] & hat).sum() / (found["hat"] | hat).sum() > 0.6
+    face = picture.parts == world.PARTS.index("face")
+    assert (found["head"] & face).sum() / face.sum() > 0.8, "a head without a face has a hole"
     check(parts, mask)
 
 

@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--cast-seed", type=int, default=100, help="even: both in one style")
     parser.add_argument("--every", type=int, default=50)
     parser.add_argument("--scenes", type=int, default=8, help="new ones, of each alone and of both")
-    parser.add_argument("--set", metavar="FIELD=VALUE", nargs="+", default=["steps=800"])
+    parser.add_argument("--set", metavar="FIELD=VALUE", nargs="+", default=[])
     asked = parser.parse_args()
     quiet()
     base, method = Base.load(asked.base), FaR(**overrides(FaR, asked.set))

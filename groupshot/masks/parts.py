@@ -12,7 +12,7 @@ from skimage import segmentation
 from groupshot.masks.sizes import resized
 from groupshot.masks.toybox import Toybox
 from groupshot.shapes import HardMask
-from groupshot.toybox.world import PARTS
+from groupshot.toybox.world import PARTS, REGIONS
 
 SMALLEST = 0.01
 """The least that a part may have of its concept: less shows nothing."""
@@ -49,7 +49,7 @@ Namer = Callable[[Sequence[Picture]], Sequence[str]]
 
 
 def anatomy(toybox: Toybox) -> Parted:
-    """The parts of a toybox character, by the words that captions of the world have for them.
+    """The parts of a toybox character, as its CLIP has seen them cut out: a head with face and ears.
 
     An accessory is called what it is, "hat"; a mark nothing, for no caption can name it.
     """
@@ -63,13 +63,13 @@ def anatomy(toybox: Toybox) -> Parted:
         )
         if seen is None:
             return []
-        words = {"accessory": seen.attributes["accessory"], "mark": ""}
-        named = [
-            (words.get(name, name), resized(seen.parts == i, picture.size))
-            for i, name in enumerate(PARTS)
-            if i
-        ]
-        return sifted([Part(mask=shape & mask, name=name) for name, shape in named], mask)
+        regions = REGIONS | {seen.attributes["accessory"]: ("accessory",), "": ("mark",)}
+        shapes = {
+            name: np.isin(seen.parts, [PARTS.index(part) for part in own])
+            for name, own in regions.items()
+        }
+        whole = {name: resized(shape, picture.size) for name, shape in shapes.items()}
+        return sifted([Part(mask=shape & mask, name=name) for name, shape in whole.items()], mask)
 
     return parted
 
