@@ -49,7 +49,7 @@ Namer = Callable[[Sequence[Picture]], Sequence[str]]
 
 
 def anatomy(toybox: Toybox) -> Parted:
-    """The parts of a toybox character, as its CLIP has seen them cut out: a head with face and ears.
+    """The parts of a toybox character, as its CLIP has seen them cut out: a head with its face.
 
     An accessory is called what it is, "hat"; a mark nothing, for no caption can name it.
     """

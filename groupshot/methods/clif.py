@@ -10,14 +10,15 @@ concept beside a common thing (Global), of a part of it beside one (Region), and
 LoRA.
 
 Where we differ: the released code does not normalise features, and sums a prompt up at its newest
-token instead of its end; here both are fields, and the default what CLIP does. It also takes the
-same caption of another collage for a wrong one, which has no field: where texts are the same, the
-loss is the same to the last term, and so is its gradient. Stable Diffusion XL's two text encoders
-are contrasted each with its own CLIP, and the losses summed, each half of a row learning from its
-own, as an early commit of the code did; the last contrasts only the first, which here is to name
-only its CLIP. Its stages are launches, each with a new optimiser; here the words' begins anew after
-the contrast, whose gradients are some twenty times as steep, and goes on from the second stage to
-the third. Sizes, counts and shares of the collages are ours, since no source tells them.
+token instead of its end; here both are fields, and the default what CLIP does. The same phrase of
+another collage, whatever its template, is right here and wrong there. Stable Diffusion XL's two
+text encoders are contrasted each with its own CLIP, and the losses summed, each half of a row
+learning from its own, as an early commit of the code did; the last contrasts only the first, which
+here is to name only its CLIP. Its stages are launches, each with a new optimiser; here the words'
+begins anew after the contrast, whose gradients are some twenty times as steep, and goes on from the
+second stage to the third, which has the templates of the second. It counts epochs; we steps and
+collages, however many concepts share them. Sizes, counts and shares of the collages, half of whose
+cut-outs are mirrored, are ours, since no source tells them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
