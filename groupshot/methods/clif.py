@@ -99,7 +99,7 @@ class Clif:
     """Steps of the contrastive stage."""
     token_steps: Number = per_base(300, sd=500)
     """Steps of textual inversion."""
-    steps: Number = per_base(250, sd=1500)
+    steps: Number = per_base(900, sd=1500)
     """Steps of the last stage, rows and LoRA together: on sd three times as many, as the code's."""
     contrast_batch: Count = per_base(64, sd=128)
     """Collages a step, contrasted with each other; the code's on sd."""
@@ -113,10 +113,10 @@ class Clif:
     """Learning rate of the rows in the contrastive stage; the code's on sd."""
     encoder_rate: Weight = 1e-5
     """Learning rate of the text encoder, if it learns: its matrices, which a LoRA file can hold."""
-    token_rate: Weight = per_base(5e-3, sd=2e-4)
+    token_rate: Weight = per_base(1e-3, sd=2e-4)
     """Learning rate of the rows in the other two; the code's on sd."""
-    lora_rate: Weight = per_base(1e-4, sd=2e-4)
-    """Learning rate of the LoRA; the code's on sd."""
+    lora_rate: Weight = 2e-4
+    """Learning rate of the LoRA: the code's."""
     schedule: Schedule = per_base("falling", sd="constant")
     """How the rates of the last stage go: on sd constant as in the code, or falling to a tenth."""
     rank: Count = 16
