@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from scipy.stats import pearsonr, spearmanr
 
-from groupshot.base import Base, quiet
+from groupshot.base import Base, faster, quiet
 from groupshot.benchmarks.confusion_plots import Point, figure, scattered
 from groupshot.cast import Cast
 from groupshot.confusion import distances, embeddings
@@ -103,6 +103,7 @@ def measured(settings: Settings, out: Path) -> None:
     """Make what is missing, then the figure, the maps and the correlations."""
     begun(settings, out)
     base, judge = Base.load(settings.base), Reader.load()
+    base.precision = faster(base)
     for seed in range(settings.seed, settings.seed + settings.casts):
         cast = drawn_cast(out / "casts" / str(seed), seed, settings.concepts)
         runs = {
