@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from groupshot.base import Base, fingerprint, folder
+from groupshot.base import Base, fingerprint, folder, is_withheld
 from groupshot.basefolder import card
 from groupshot.bench.cells import Plan, Terms
 from groupshot.bench.contenders import BASELINES, CEILINGS, contenders
@@ -32,7 +32,7 @@ from groupshot.masks import sightings
 from groupshot.masks.segmenters import segmenter
 from groupshot.methods import METHODS
 from groupshot.overlays import SHEET, document, line, overlaid
-from groupshot.pictures import drawn
+from groupshot.pictures import drawn, tell_withheld
 from groupshot.presets import fitted
 from groupshot.previews import Showing, previewed
 from groupshot.progress import watched
@@ -94,10 +94,14 @@ def generate(options: Namespace) -> int:
     run = Trained.load(options.run)
     if run.base.lexicon and (unknown := strange(options.prompt, run.base.lexicon)):
         print(f"the base does not know: {', '.join(unknown)}", file=sys.stderr)
-    with run.learned.applied_to(run.base) as base, filled(options.out) as out:
+    blank: list[str] = []
+    with run.applied() as base, filled(options.out) as out:
         pictures = drawn(base, options.prompt, n=options.n, seed=options.seed, steps=options.steps)
         for i, picture in enumerate(tqdm(pictures, total=options.n, unit="picture")):
             picture.save(out / f"{i:03d}.png")
+            if is_withheld(picture):
+                blank.append(f"{i:03d}.png")
+    tell_withheld(blank, "try another --seed")
     files = [
         {"file": str(options.out / f"{i:03d}.png"), "seed": options.seed + i}
         for i in range(options.n)

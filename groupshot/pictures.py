@@ -1,11 +1,13 @@
 """A prompt → pictures."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 
 import torch
 from PIL.Image import Image as Picture
 
-from groupshot.base import Base
+from groupshot.base import Base, is_withheld
+from groupshot.samples.captions import listed
 
 TOGETHER = 4
 """Pictures that are drawn at once."""
@@ -41,5 +43,18 @@ def generate(
     steps: int | None = None,
     guidance: float | None = None,
 ) -> list[Picture]:
-    """The same, all at once."""
-    return list(drawn(base, prompt, n=n, seed=seed, steps=steps, guidance=guidance))
+    """The same, all at once; those that are withheld are told."""
+    made = list(drawn(base, prompt, n=n, seed=seed, steps=steps, guidance=guidance))
+    blank = [f"picture {i} of '{prompt}'" for i, each in enumerate(made) if is_withheld(each)]
+    tell_withheld(blank, "try another seed")
+    return made
+
+
+def tell_withheld(names: Sequence[str], remedy: str) -> None:
+    """Say on stderr, in one line, which pictures the base's safety checker has made blank."""
+    if names:
+        were = "was" if len(names) == 1 else "were"
+        print(
+            f"{listed(names)} {were} withheld by the base's safety checker: {remedy}",
+            file=sys.stderr,
+        )

@@ -165,6 +165,15 @@ class Trained:
             learned=Learned.load(folder / LEARNED),
         )
 
+    @contextmanager
+    def applied(self) -> Generator[Base]:
+        """The base with what was learned inside, computing as the run did."""
+        with (
+            self.base.computing(self.record["precision"]),
+            self.learned.applied_to(self.base) as base,
+        ):
+            yield base
+
     def generate(
         self,
         prompt: str,
@@ -175,8 +184,5 @@ class Trained:
         guidance: float | None = None,
     ) -> list[Picture]:
         """Pictures with what was learned; picture i has its own generator, seeded `seed` + i."""
-        with (
-            self.base.computing(self.record["precision"]),
-            self.learned.applied_to(self.base) as base,
-        ):
+        with self.applied() as base:
             return generate(base, prompt, n=n, seed=seed, steps=steps, guidance=guidance)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from miniature import save_large, save_miniature, save_second
+from miniature import save_large, save_miniature, save_prudish, save_second
 from PIL import Image
 from worldly import save_worldly, with_pair
 
@@ -72,6 +72,12 @@ def velocity_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 def paired_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     """The first one with a CLIP pair of its own."""
     return loaded(with_pair(save_miniature(tmp_path_factory.mktemp("paired"))))
+
+
+@pytest.fixture(scope="session")
+def prudish_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """The first one with a safety checker that withholds every picture."""
+    return loaded(save_prudish(tmp_path_factory.mktemp("prudish")))
 
 
 class Middle:

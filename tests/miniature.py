@@ -10,12 +10,20 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import (
     StableDiffusionXLPipeline,
 )
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+)
 
 from groupshot.benchmarks import published
 
@@ -33,6 +41,12 @@ def save_miniature(folder: Path, prediction: str = "epsilon", seed: int = 0) -> 
 
 MINIATURES = ("base", "velocity_base", "second_base", "noise_second_base", "large_base")
 """The fixtures of one base of every kind."""
+
+
+def save_prudish(folder: Path) -> Path:
+    """Save a Stable Diffusion 1.x with a safety checker that lets no picture pass."""
+    with seeded(0):
+        return saved(folder, StableDiffusionPipeline, ordinary("epsilon") | checker())
 
 
 def save_second(folder: Path, prediction: str = "v_prediction") -> Path:
@@ -149,6 +163,29 @@ def unet(**changes: Any) -> UNet2DConditionModel:
         attention_head_dim=2,
     )
     return UNet2DConditionModel(**{**usual, **changes})
+
+
+def checker() -> dict[str, Any]:
+    """A safety checker to whom everything is like what it looks for, and what prepares its input.
+
+    The latter is named as in the published bases, which know of no torchvision.
+    """
+    sight = dict(
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=16,
+        patch_size=8,
+    )
+    made = StableDiffusionSafetyChecker(CLIPConfig(vision_config=sight, projection_dim=16))
+    made.concept_embeds_weights.data.fill_(-2.0)  # a cosine is more
+    side = {"height": 16, "width": 16}
+    return dict(
+        safety_checker=made,
+        feature_extractor=CLIPImageProcessorPil(size=side, crop_size=side),
+        requires_safety_checker=True,
+    )
 
 
 def autoencoder() -> AutoencoderKL:

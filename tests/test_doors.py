@@ -203,6 +203,17 @@ def test_a_prompt_for_nobody_is_drawn_and_said(groupshot, training, tmp_path):
     assert (tmp_path / "pictures" / "000.png").is_file()
 
 
+def test_pictures_that_the_safety_checker_withholds_are_told(
+    groupshot, training, prudish_base, tmp_path
+):
+    groupshot(*training[:2], "--base", prudish_base.source, *training[4:])
+    words = ["generate", tmp_path / "run", "<luna>", "-n", 2, "--out", tmp_path / "pictures"]
+    code, _, err = groupshot(*words)
+    assert code == 0
+    told = "000.png and 001.png were withheld by the base's safety checker: try another --seed"
+    assert told in err.splitlines()
+
+
 def test_words_that_the_base_does_not_know_are_named(groupshot, training, tmp_path):
     groupshot(*training)
     words = ["generate", tmp_path / "run", "<luna> the café's t-shirt, with a moon"]

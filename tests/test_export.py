@@ -240,6 +240,13 @@ def test_the_way_out_holds_everything_and_can_be_a_base(large_base, tmp_path):
     assert_alike(theirs.images[0], ours)
 
 
+def test_examples_that_the_safety_checker_withholds_are_told(prudish_base, tmp_path, capsys):
+    exported(trained(prudish_base, tmp_path, unet_lora), "diffusers", tmp_path / "out")
+    files = "examples/0.png, examples/1.png, examples/2.png and examples/3.png"
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"{files} were withheld by the base's safety checker: put others in")
+
+
 def test_the_card_tells_who_and_how_and_nothing_of_this_machine(base, tmp_path):
     run, gone = trained(base, tmp_path, unet_lora), tmp_path / "gone"
     run.record["fields"] |= {"segmenter": f"owlv2-sam={tmp_path},{gone}", "clip": [str(gone)]}

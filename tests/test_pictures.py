@@ -36,3 +36,21 @@ def test_pictures_come_one_by_one(base):
 def test_an_unknown_concept_is_refused(base):
     with pytest.raises(UserError, match="<luna> is not a concept here"):
         generate(base, "<luna> on the beach")
+
+
+def test_what_the_safety_checker_withholds_is_told_in_one_line(prudish_base, capsys):
+    made = generate(prudish_base, "a cat", n=2)
+    assert all(len(set(picture.tobytes())) == 1 for picture in made)
+    assert capsys.readouterr().err == (
+        "picture 0 of 'a cat' and picture 1 of 'a cat' were withheld by the base's safety "
+        "checker: try another seed\n"
+    )
+
+
+def test_what_it_lets_pass_is_not_told(base, prudish_base, monkeypatch, capsys):
+    checker = prudish_base.pipe.safety_checker
+    monkeypatch.setattr(checker, "forward", lambda images, **_: (images, [False, True]))
+    generate(prudish_base, "a cat", n=2)
+    assert capsys.readouterr().err.startswith("picture 1 of 'a cat' was withheld by")
+    generate(base, "a cat", n=2)
+    assert capsys.readouterr().err == ""

@@ -8,4 +8,5 @@ from groupshot.base.loading import quiet as quiet
 from groupshot.base.loading import where as where
 from groupshot.base.memory import lowered as lowered
 from groupshot.base.memory import spared as spared
+from groupshot.base.safety import is_withheld as is_withheld
 from groupshot.base.timing import faster as faster

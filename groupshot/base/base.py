@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from groupshot.base.encoders import Encoder, Reader, reader
 from groupshot.base.loading import folder, pipeline, where
 from groupshot.base.memory import HALVES, attending, lowered, spared
+from groupshot.base.safety import looked_over
 from groupshot.base.shares import Shares
 from groupshot.basefolder import TOYBOX, Card, card
 from groupshot.cast import CALL
@@ -291,8 +292,5 @@ class Base:
         return latents
 
     def pictures(self, latents: Latent) -> list[Picture]:
-        """Latents as pictures to look at, past the base's safety checker if it has one."""
-        images = self.decoded(latents)
-        if self.pipe.components.get("safety_checker") is not None:
-            images, _ = self.pipe.run_safety_checker(images, self.device, images.dtype)
-        return self.pipe.image_processor.postprocess(images, output_type="pil")
+        """Latents as pictures to look at; what a safety checker withholds is blank and marked."""
+        return looked_over(self.pipe, self.decoded(latents))

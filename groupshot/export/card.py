@@ -8,9 +8,10 @@ from typing import Any, cast
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from groupshot.base import Base
+from groupshot.base import Base, is_withheld
 from groupshot.base.memory import HALVES
 from groupshot.export.files import LORA, called, words
+from groupshot.pictures import drawn, tell_withheld
 from groupshot.runfolder import Trained
 from groupshot.samples.captions import caption, listed
 
@@ -95,12 +96,17 @@ def draw_examples(trained: Trained, out: Path) -> list[dict[str, Any]]:
     asks = [(caption(template, [name]), 1) for name in names[:ALONE] if len(names) > 1]
     asks.append((caption(template, names), TOGETHER))
     examples: list[dict[str, Any]] = []
+    blank: list[str] = []
     (out / "examples").mkdir()
-    for text, count in asks:
-        for seed, picture in enumerate(trained.generate(text, n=count, seed=0)):
-            file = f"examples/{len(examples)}.png"
-            picture.save(out / file)
-            examples.append({"text": text, "file": file, "seed": seed})
+    with trained.applied() as base:
+        for text, count in asks:
+            for seed, picture in enumerate(drawn(base, text, n=count, seed=0)):
+                file = f"examples/{len(examples)}.png"
+                picture.save(out / file)
+                examples.append({"text": text, "file": file, "seed": seed})
+                if is_withheld(picture):
+                    blank.append(file)
+    tell_withheld(blank, "put others in their place, by `groupshot generate` with another --seed")
     return examples
 
 
