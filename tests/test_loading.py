@@ -77,6 +77,17 @@ def test_one_file_that_cannot_be_used_is_refused(tmp_path, name, says):
         Base.load(str(tmp_path / "other.safetensors"))
 
 
+@pytest.mark.parametrize(
+    ("prefix", "part"),
+    [("first_stage_model.", "AutoencoderKL"), ("model.diffusion_model.", "UNet2DConditionModel")],
+)
+def test_one_file_without_one_of_its_networks_is_refused(file, prefix, part):
+    save_file({k: t for k, t in load_file(file).items() if not k.startswith(prefix)}, file)
+    with pytest.raises(UserError, match=f"not hold a whole model: .* {part}.* Take a file") as said:
+        Base.load(str(file), device="cpu")
+    assert "\n" not in str(said.value)
+
+
 def test_a_pickle_is_never_opened(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "old.ckpt")
     with pytest.raises(UserError, match="not a whole safetensors file"):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diffusers.loaders.single_file_utils import SingleFileComponentError
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import (
     StableDiffusionXLPipeline,
@@ -52,10 +53,15 @@ CONFIGURATION = ["*.json", "*/*.json", "*/*.txt"]
 
 
 def opened(file: Path) -> Any:
-    """The pipeline of a file; a UserError where it is none, or its configuration is not at hand."""
+    """The pipeline of a file; a UserError where that is none, or not the whole of one."""
     kind = kind_of(file)
     place = configuration(file, kind)
-    return kind.pipe.from_single_file(str(file), config=str(place), local_files_only=True)
+    try:
+        return kind.pipe.from_single_file(str(file), config=str(place), local_files_only=True)
+    except SingleFileComponentError as error:
+        raise UserError(
+            f"{file} does not hold a whole model: {first_line(error)} Take a file that has it too."
+        ) from error
 
 
 def kind_of(file: Path) -> Kind:
