@@ -1,11 +1,14 @@
 import errno
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
 import httpx2
 import pytest
 import torch
+from huggingface_hub.cli.hf import app
 from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 from miniature import MINIATURES
 from onefile import save_onefile
@@ -58,10 +61,27 @@ def test_one_file_without_its_configuration_says_how_to_get_it(file, monkeypatch
 
     monkeypatch.setattr("groupshot.base.onefile.snapshot_download", offline)
     shutil.rmtree(file.with_suffix(""))
-    with pytest.raises(
-        UserError, match=r"\(gone\).* `hf download stable-diffusion-v1-5.* --local-dir mine"
-    ):
+    with pytest.raises(UserError, match=r"\(gone\).* `hf download .*`") as mistake:
         Base.load(str(file))
+    assert hub_reads(str(mistake.value), monkeypatch) == {
+        "repo_id": KNOWN["sd15"].source,
+        "allow_patterns": ["*.json", "*.txt"],
+        "local_dir": "mine",
+    }
+
+
+def hub_reads(sentence: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What the hub's own command line would download by the command in a sentence."""
+    asked: dict[str, object] = {}
+
+    def downloading(**options: object) -> str:
+        asked.update(options)
+        return ""
+
+    monkeypatch.setattr("huggingface_hub.cli.download.snapshot_download", downloading)
+    (command,) = re.findall("`hf (.*?)`", sentence)
+    app(shlex.split(command), standalone_mode=False)
+    return {name: asked[name] for name in ("repo_id", "allow_patterns", "local_dir")}
 
 
 @pytest.mark.parametrize(

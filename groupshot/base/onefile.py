@@ -96,6 +96,6 @@ def configuration(file: Path, kind: Kind) -> Path:
         raise UserError(
             f"{file} holds weights only, and the configuration of {kind.published} that they need "
             f"cannot be downloaded ({first_line(error)}): where it can, `hf download "
-            f"{kind.published} --include '*.json' '*.txt' --local-dir {beside.name}`; then put "
-            "that folder beside the file."
+            f"{kind.published} --include '*.json' --include '*.txt' --local-dir {beside.name}`; "
+            "then put that folder beside the file."
         ) from error
