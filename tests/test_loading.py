@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import torch
+from diffusers.schedulers.scheduling_edm_euler import EDMEulerScheduler
 from huggingface_hub.cli.hf import app
 from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 from miniature import MINIATURES
@@ -95,6 +96,29 @@ def test_one_file_that_cannot_be_used_is_refused(tmp_path, name, says):
     save_file({name: torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match=says):
         Base.load(str(tmp_path / "other.safetensors"))
+
+
+@pytest.mark.parametrize("mark", ["v_pred", "ztsnr", "edm_mean", "edm_vpred.sigma_max"])
+@pytest.mark.parametrize("kind", ["base", "large_base"])
+def test_one_file_that_says_it_is_used_otherwise_needs_its_own_configuration(
+    request, tmp_path, kind, mark
+):
+    file = one_file(request.getfixturevalue(kind), tmp_path)
+    save_file(load_file(file) | {mark: torch.zeros(4)}, file)
+    Base.load(str(file), device="cpu")
+    shutil.rmtree(file.with_suffix(""))
+    with pytest.raises(UserError, match=rf"is not used as .* \({mark} is in it\): put the folder"):
+        Base.load(str(file))
+
+
+def test_a_base_that_is_used_as_edm_is_is_refused(base_folder, tmp_path):
+    folder = shutil.copytree(base_folder, tmp_path / "edm")
+    EDMEulerScheduler().save_pretrained(folder / "scheduler")
+    index = folder / "model_index.json"
+    scheduler = {"scheduler": ["diffusers", "EDMEulerScheduler"]}
+    index.write_text(json.dumps(json.loads(index.read_text()) | scheduler))
+    with pytest.raises(UserError, match="neither noise nor velocity"):
+        Base.load(str(folder), device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,8 @@ def pipeline(place: Path, precision: str | None = None) -> Any:
     for part in pipe.components.values():
         if isinstance(part, Module):
             part.requires_grad_(False).eval()
-    if pipe.scheduler.config.prediction_type not in ("epsilon", "v_prediction"):
+    config = pipe.scheduler.config
+    if config.prediction_type not in ("epsilon", "v_prediction") or "sigma_data" in config:  # EDM's
         raise UserError(f"{place} predicts neither noise nor velocity, and nothing else is known.")
     return pipe
 

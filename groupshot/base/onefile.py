@@ -5,7 +5,8 @@ kind, whose configuration (a few small files) it downloads. So we look for it fi
 beside the file, named as the file is without `.safetensors`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ class Kind:
     """What the names of some of its tensors begin with."""
     pipe: Any
     published: str
-    """The model of the hub whose configuration fits all of the kind; none where it may not."""
+    """The model of the hub whose configuration fits all of the kind but those that are `unlike`."""
+    unlike: str = ""
+    """Why it may not fit this one."""
 
 
 KINDS = (
@@ -44,9 +47,17 @@ KINDS = (
         pipe=StableDiffusionPipeline,
         published=KNOWN["sd15"].source,
     ),
-    Kind(sign="cond_stage_model.model.", pipe=StableDiffusionPipeline, published=""),
+    Kind(
+        sign="cond_stage_model.model.",
+        pipe=StableDiffusionPipeline,
+        published=KNOWN["sd21"].source,
+        unlike="is of Stable Diffusion 2.x, and no such file says how it is to be used",
+    ),
 )
 """Stable Diffusion XL, 1.x, and 2.x: of the last, no file says if it predicts noise or velocity."""
+
+MARKS = ("v_pred", "ztsnr", "edm_")
+"""What the name of a tensor begins with that says: this is not used as the published model is."""
 
 CONFIGURATION = ["*.json", "*/*.json", "*/*.txt"]
 """What belongs to a model's configuration."""
@@ -75,8 +86,16 @@ def kind_of(file: Path) -> Kind:
         ) from None
     for kind in KINDS:
         if any(name.startswith(kind.sign) for name in names):
-            return kind
+            return marked(kind, names)
     raise UserError(f"{file} is no checkpoint of Stable Diffusion 1.x, 2.x or XL.")
+
+
+def marked(kind: Kind, names: Sequence[str]) -> Kind:
+    """The kind of a file, or one that is `unlike` it where a tensor's name says so."""
+    marks = [name for name in names if name.startswith(MARKS)]
+    if kind.unlike or not marks:
+        return kind
+    return replace(kind, unlike=f"is not used as {kind.published} is ({marks[0]} is in it)")
 
 
 def configuration(file: Path, kind: Kind) -> Path:
@@ -84,11 +103,10 @@ def configuration(file: Path, kind: Kind) -> Path:
     beside = file.with_suffix("")
     if (beside / INDEX).is_file():
         return beside
-    if not kind.published:
+    if kind.unlike:
         raise UserError(
-            f"{file} is of Stable Diffusion 2.x, and no such file says how it is to be used: put "
-            f"the folder of its model, in the diffusers format, beside it as {beside} (the weights "
-            "may be left out)."
+            f"{file} {kind.unlike}: put the folder of its model, in the diffusers format, beside "
+            f"it as {beside} (the weights may be left out)."
         )
     try:
         return Path(snapshot_download(kind.published, allow_patterns=CONFIGURATION))
