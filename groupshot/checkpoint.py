@@ -53,11 +53,16 @@ class Checkpoint:
 def at_home(moment: Tensor, weight: Tensor) -> Tensor | int:
     """An optimiser's value where it is kept: the count on the CPU, moments by the weight.
 
-    AdamW counts in a tensor; in 8 bits it counts in whole numbers.
+    AdamW counts in a tensor; in 8 bits it counts in whole numbers. What has the weight's shape lies
+    in memory as the weight does, channels last or not: 8 bits are read there without their strides.
     """
     if moment.ndim == 0 and not moment.is_floating_point():
         return int(moment)
-    return moment.clone() if moment.ndim == 0 else moment.to(weight.device, copy=True)
+    if moment.ndim == 0:
+        return moment.clone()
+    if moment.shape == weight.shape:
+        return torch.empty_like(weight, dtype=moment.dtype, requires_grad=False).copy_(moment)
+    return moment.to(weight.device, copy=True)
 
 
 def save(file: Path, place: Place, learners: Mapping[Part, Optimizer]) -> None:

@@ -11,10 +11,12 @@ from test_run import assert_equal, learned, left_at
 from torch.utils import checkpoint
 
 from groupshot.base import Base
-from groupshot.checkpoint import at_home
+from groupshot.checkpoint import Checkpoint, Place, at_home, save
 from groupshot.errors import UserError
 from groupshot.optimisers import OPTIMISERS
+from groupshot.recipes import Full
 from groupshot.run import Run
+from groupshot.weights import Part
 
 pytestmark = pytest.mark.usefixtures("middle")
 
@@ -116,3 +118,21 @@ def test_counts_come_back_as_they_were():
     weight = torch.zeros(1)
     assert type(at_home(torch.tensor(3), weight)) is int
     assert isinstance(at_home(torch.tensor(3.0), weight), torch.Tensor)
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_moments_lie_in_memory_as_their_weight_does(tmp_path, layout):
+    """Also after a checkpoint, which is written in one order; blocks of them have no layout."""
+    weight = torch.rand(8, 4, 3, 3).to(memory_format=layout).requires_grad_()
+    part = Part(name="unet", recipe=Full(net="unet", modules=("w",)), tensors={"w": weight})
+    eight = Eight([weight])
+    weight.grad = torch.ones_like(weight)
+    eight.step()
+    moment = torch.randint(256, weight.shape, dtype=torch.uint8).to(memory_format=layout)
+    eight.state[weight] |= {"state1": moment, "absmax1": torch.rand(2)}
+    save(tmp_path / "checkpoint", Place(stage="joint", step=1), {part: eight})
+    again = Eight([weight])
+    Checkpoint.load(tmp_path / "checkpoint").resumed(part, again)
+    assert again.state[weight]["state1"].stride() == weight.stride()
+    assert torch.equal(again.state[weight]["state1"], moment)
+    assert torch.equal(again.state[weight]["absmax1"], eight.state[weight]["absmax1"])
