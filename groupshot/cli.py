@@ -20,10 +20,13 @@ LARGEST = 2**32
 """One more than the largest seed."""
 MISTAKE = 2
 INTERRUPTED = 130
-SHORT = (
-    "the GPU's memory is too short: `train` takes less with --precision bf16, --recompute and "
-    "--microbatch auto; what it has learned so far is kept, and --resume goes on"
-)
+SHORT = {
+    "train": "go on with --resume, and add --recompute or --microbatch auto; less still takes "
+    "--precision bf16, in a new --out",
+    "generate": "draw fewer (-n 1), or on the CPU, with CUDA_VISIBLE_DEVICES= before the command",
+}
+"""What takes less of a GPU's memory."""
+ELSE = "free some of it, or use the CPU, with CUDA_VISIBLE_DEVICES= before the command"
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -53,12 +56,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it greets with advice for others
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # nobody is told what is loaded here
+    command = ""
     try:
         options = parser().parse_args(argv)
+        command = options.command
         from groupshot import base, commands  # seconds of torch and diffusers
 
         base.quiet()
-        return commands.COMMANDS[options.command](options)
+        return commands.COMMANDS[command](options)
     except UserError as mistake:
         return _said(f"groupshot: {mistake}", MISTAKE)
     except KeyboardInterrupt:
@@ -67,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if (complaint := _complaint(error)) is None:
+        if (complaint := _complaint(error, command)) is None:
             raise
         return _said(f"groupshot: {complaint}", MISTAKE)
 
@@ -275,7 +280,7 @@ def _seed(text: str) -> int:
     return number
 
 
-def _complaint(error: Exception) -> str | None:
+def _complaint(error: Exception, command: str) -> str | None:
     """What to say of an error that is the machine's and nobody's fault; None of any other."""
     match error:
         case SafetensorError():  # a full disk, too, where the file is one of weights
@@ -283,8 +288,10 @@ def _complaint(error: Exception) -> str | None:
         case OSError() if error.errno in UNWRITABLE:
             where = f" {error.filename}" if error.filename else ""
             return f"cannot write{where}: {error.strerror}"
-        case _:  # torch's own class is not to be loaded for this
-            return SHORT if type(error).__name__ == "OutOfMemoryError" else None
+        case _ if type(error).__name__ == "OutOfMemoryError":  # torch is not to be loaded for this
+            return f"the GPU's memory is too short: {SHORT.get(command, ELSE)}"
+        case _:
+            return None
 
 
 def _said(line: str, code: int) -> int:

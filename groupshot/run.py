@@ -259,10 +259,11 @@ class Run:
     def _halved(self, stage: Stage[Any]) -> int:
         """Half of what has been too much at once; a UserError if nobody asked, or one is."""
         widest = self.base.shares.widest
+        lacks = f"{stage.name} needs more memory than there is"
         if self.record["microbatch"] != "auto":
-            raise UserError(f"{stage.name} needs more memory than there is: try --microbatch auto.")
+            raise UserError(f"{lacks}: try --microbatch auto, with --resume.")
         if stage.whole or widest < 2:
-            raise UserError(f"{stage.name} needs more memory than there is, even bit by bit.")
+            raise UserError(f"{lacks}, even bit by bit: try --recompute, with --resume.")
         return math.ceil(widest / 2)
 
     def _save(self, stage: Stage[Any], number: int) -> None:

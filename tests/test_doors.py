@@ -1,5 +1,7 @@
+import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -277,6 +279,38 @@ def test_a_gpu_that_is_too_small(monkeypatch, groupshot, training):
     monkeypatch.setattr("groupshot.commands.Base.load", None)
     with pytest.raises(TypeError):  # a fault of ours stays one
         groupshot(*training)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_where_memory_is_short_a_command_is_told_of_flags_that_it_has(
+    groupshot, mistaken, monkeypatch, command
+):
+    def short(_: object) -> int:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    options = argparse.Namespace(command=command)
+    monkeypatch.setattr("groupshot.cli.Parser.parse_args", lambda *_: options)
+    monkeypatch.setitem(COMMANDS, command, short)
+    said = mistaken(command)
+    assert "the GPU's memory is too short: " in said
+    monkeypatch.undo()
+    flags = set(re.findall(r" \(?(--?[a-z]+)", said))
+    assert flags <= set(re.findall(r"--?[a-z]+", groupshot(command, "--help")[1]))
+
+
+def test_what_is_advised_where_memory_was_short_may_be_added(
+    groupshot, mistaken, training, tmp_path, monkeypatch
+):
+    def short(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as small:
+        small.setattr("groupshot.run.step_at", short)
+        assert groupshot(*training)[0] == 2
+    assert "begun with weights fp32, not bf16: resume it as it was, or choose another --out" in (
+        mistaken(*training, "--resume", "--precision", "bf16")
+    )
+    assert groupshot(*training, "--resume", "--recompute", "--microbatch", "auto")[0] == 0
 
 
 def test_bad_photos(mistaken, training, folder, tmp_path):

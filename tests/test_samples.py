@@ -119,6 +119,24 @@ def test_the_base_draws_its_classes_itself_and_the_same_again(base):
     assert sum("cat" in c for c in batch.captions) == 2
 
 
+def test_where_memory_is_short_the_same_is_drawn_fewer_at_once(base, monkeypatch):
+    there = priors(base, {"cat"}, 5, seeded())["cat"]
+    sampled, tried = base.sampled, []
+
+    def tight(prompts, generators):
+        tried.append(len(prompts))
+        if len(prompts) > 2:
+            raise torch.OutOfMemoryError
+        return sampled(prompts, generators)
+
+    monkeypatch.setattr(base, "sampled", tight)
+    torch.testing.assert_close(priors(base, {"cat"}, 5, seeded())["cat"], there)
+    assert tried == [5, 2, 3, 1, 2]
+    monkeypatch.setattr(base, "sampled", lambda *_: tight([""] * 3, ()))
+    with pytest.raises(torch.OutOfMemoryError):
+        priors(base, {"cat"}, 1, seeded())
+
+
 def test_drawings_that_are_kept_are_drawn_once_for_all_runs(base, monkeypatch, tmp_path):
     here = priors(base, {"cat"}, 3, seeded())["cat"]
     monkeypatch.setattr(base, "drawings", tmp_path)

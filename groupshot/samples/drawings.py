@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 
 import torch
@@ -58,13 +59,22 @@ def own(base: Base, prompts: Sequence[str], generator: Generator) -> Latent:
 
 def fresh(base: Base, prompts: Sequence[str], seeds: Sequence[int]) -> Latent:
     """A latent for each prompt and seed, drawn now."""
-    each = [torch.Generator().manual_seed(seed) for seed in seeds]
     made: list[Latent] = []
     with tqdm(desc=prompts[0], total=len(prompts), unit="picture", delay=1) as bar:
         for i in range(0, len(prompts), TOGETHER):
-            made.append(base.sampled(prompts[i : i + TOGETHER], each[i : i + TOGETHER]))
+            made.append(at_once(base, prompts[i : i + TOGETHER], seeds[i : i + TOGETHER]))
             bar.update(len(made[-1]))
     return torch.cat(made)
+
+
+def at_once(base: Base, prompts: Sequence[str], seeds: Sequence[int]) -> Latent:
+    """A latent for each, drawn together; in halves where there is no memory for so many."""
+    half = len(prompts) // 2
+    with suppress(torch.OutOfMemoryError) if half else nullcontext():
+        return base.sampled(prompts, [torch.Generator().manual_seed(seed) for seed in seeds])
+    torch.cuda.empty_cache()
+    halves = (slice(half), slice(half, None))
+    return torch.cat([at_once(base, prompts[each], seeds[each]) for each in halves])
 
 
 def prior_batches(base: Base, priors: Mapping[str, Tensor], size: int) -> Samples:
