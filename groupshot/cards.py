@@ -17,7 +17,8 @@ USUALLY = "Fields, as they are on the toybox (and on {}):".format(
 OTHERS = (
     "and any other Stable Diffusion 1.x, 2.x or XL: a folder in the diffusers format, a "
     ".safetensors file, or OWNER/MODEL of the hub. GiB: the most that tensors take where three "
-    "concepts are learned by --method dreambooth --precision bf16 --recompute"
+    "concepts are learned by --method dreambooth --precision bf16 --recompute, without pictures of "
+    "classes and without a safety checker, counted on a CPU"
 )
 """What is said after the known bases."""
 

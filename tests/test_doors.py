@@ -380,6 +380,7 @@ def test_bases(groupshot):
     assert all(f"{base['name']} " in listed and base["from"] in listed for base in known)
     assert all(f", {round(base['memory'] / 1024)} GiB, " in listed for base in known)
     assert all(base["memory"] > 2000 for base in known)
+    assert "without pictures of classes and without a safety checker, counted on a CPU" in listed
     assert [base["from"] for base in known] == [each.source for each in KNOWN.values()]
 
 
