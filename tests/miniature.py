@@ -44,9 +44,16 @@ MINIATURES = ("base", "velocity_base", "second_base", "noise_second_base", "larg
 
 
 def save_prudish(folder: Path) -> Path:
-    """Save a Stable Diffusion 1.x with a safety checker that lets no picture pass."""
+    """Save a Stable Diffusion 1.x with a safety checker that lets no picture pass.
+
+    What prepares the checker's input is named as in published bases, which know no torchvision.
+    """
     with seeded(0):
-        return saved(folder, StableDiffusionPipeline, ordinary("epsilon") | checker())
+        saved(folder, StableDiffusionPipeline, ordinary("epsilon") | checker())
+    index = folder / "model_index.json"
+    named = {"feature_extractor": ["transformers", "CLIPImageProcessor"]}
+    index.write_text(json.dumps(json.loads(index.read_text()) | named))
+    return folder
 
 
 def save_second(folder: Path, prediction: str = "v_prediction") -> Path:
@@ -166,10 +173,7 @@ def unet(**changes: Any) -> UNet2DConditionModel:
 
 
 def checker() -> dict[str, Any]:
-    """A safety checker to whom everything is like what it looks for, and what prepares its input.
-
-    The latter is named as in the published bases, which know of no torchvision.
-    """
+    """A safety checker to which all is like what it looks for, and what prepares its input."""
     sight = dict(
         hidden_size=16,
         intermediate_size=32,

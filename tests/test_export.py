@@ -240,6 +240,17 @@ def test_the_way_out_holds_everything_and_can_be_a_base(large_base, tmp_path):
     assert_alike(theirs.images[0], ours)
 
 
+def test_a_whole_pipeline_names_its_parts_as_its_base_does(prudish_base, tmp_path):
+    """Also where there is no torchvision, and transformers has another name for one of them."""
+    exported(trained(prudish_base, tmp_path, unet_lora), "pipeline", tmp_path / "out")
+    before, after = (
+        json.loads((folder / "model_index.json").read_text())["feature_extractor"]
+        for folder in (Path(prudish_base.source), tmp_path / "out")
+    )
+    assert before == after == ["transformers", "CLIPImageProcessor"]
+    assert Base.load(str(tmp_path / "out"), device="cpu").pipe.feature_extractor is not None
+
+
 def test_examples_that_the_safety_checker_withholds_are_told(prudish_base, tmp_path, capsys):
     exported(trained(prudish_base, tmp_path, unet_lora), "diffusers", tmp_path / "out")
     files = "examples/0.png, examples/1.png, examples/2.png and examples/3.png"

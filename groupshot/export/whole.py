@@ -8,11 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from groupshot.base import Base
+from groupshot.basefolder import INDEX
 from groupshot.export.factors import Factors, paired
 from groupshot.export.files import words
-from groupshot.files import save_json
+from groupshot.files import load_json, save_json
 from groupshot.recipes import Full, Lora
 from groupshot.runfolder import Trained
+
+HERE = ["transformers", "CLIPImageProcessorPil"]
+"""What the CLIPImageProcessor of a base is called where torchvision is missing."""
+
+EVERYWHERE = ["transformers", "CLIPImageProcessor"]
+"""What it is called also by a transformers that is older than ours."""
 
 
 def for_pipeline(trained: Trained, out: Path) -> None:
@@ -37,7 +44,13 @@ def for_pipeline(trained: Trained, out: Path) -> None:
     for encoder in base.encoders:  # an old configuration takes the newest word for the end of text
         encoder.model.config.eos_token_id = encoder.tokenizer.eos_token_id
     base.pipe.save_pretrained(out, safe_serialization=True)
+    save_json(out / INDEX, known_everywhere(load_json(out / INDEX)))
     save_json(out / "groupshot.json", asdict(base.card))
+
+
+def known_everywhere(index: dict[str, Any]) -> dict[str, Any]:
+    """A model's index, in the names that every transformers knows."""
+    return {part: EVERYWHERE if own == HERE else own for part, own in index.items()}
 
 
 @torch.no_grad()
