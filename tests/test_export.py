@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import itertools
 import json
 import re
 import subprocess
@@ -133,7 +134,7 @@ def assert_converted(run: Trained, folder: Path) -> None:
     """What kohya's file changes in a plain pipeline is what the run has changed."""
     FORMATS["kohya"](run, folder)
     pipe = copy.deepcopy(run.base.pipe)
-    pipe.load_lora_weights(folder, weight_name="cats.safetensors")
+    pipe.load_lora_weights(folder, weight_name=f"{run.folder.name}.safetensors")
     for layer, own in factors(run).items():
         net, _, name = layer.partition(".")
         module = getattr(pipe, net).get_submodule(shortened(getattr(pipe, net), name))
@@ -206,20 +207,32 @@ WHOLE = {"break-a-scene", "concept-driven"}
 """Methods that tune the whole U-Net of a real base, as their papers do."""
 
 
+REAL = [
+    *itertools.product(("paired_base", "large_base"), METHODS),
+    ("second_base", "dreambooth"),  # what is usual on 2.x is what is usual on 1.x
+    ("second_base", "far"),
+]
+"""Bases and methods; XL has presets of its own, under which nothing but LoRA learns."""
+
+
 @pytest.mark.usefixtures("middle")
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(("kind", "name"), REAL)
 def test_whatever_a_method_learns_on_a_real_base_is_handed_over(
-    paired_base, two_cats, tmp_path, monkeypatch, name
+    request, two_cats, tmp_path, monkeypatch, kind, name
 ):
     monkeypatch.setattr(Base, "lexicon", ())  # as of a real base, whose presets are meant
-    kind: Any = METHODS[name]
-    fields = {each.name for each in dataclasses.fields(kind)} - {"weights"}
-    method = fitted(kind, paired_base, **{k: v for k, v in QUICK.items() if k in fields})
-    run = train(two_cats, base=paired_base, method=method, out=tmp_path / "run")
-    if name in WHOLE:
-        with pytest.raises(UserError, match="--format pipeline"):
-            exported(run, "diffusers", tmp_path / "refused")
-    exported(run, "pipeline" if name in WHOLE else "diffusers", tmp_path / "out")
+    base, method = request.getfixturevalue(kind), METHODS[name]
+    fields = {each.name for each in dataclasses.fields(method)} - {"weights"}  # type: ignore[arg-type]
+    few = {k: v for k, v in QUICK.items() if k in fields}
+    run = train(two_cats, base=base, method=fitted(method, base, **few), out=tmp_path / "run")
+    whole = name in WHOLE and kind != "large_base"
+    if whole:
+        for form in ("diffusers", "kohya"):
+            with pytest.raises(UserError, match="--format pipeline"):
+                exported(run, form, tmp_path / "refused")
+    elif factors(run):
+        assert_converted(run, tmp_path / "kohya")
+    exported(run, "pipeline" if whole else "diffusers", tmp_path / "out")
     assert (tmp_path / "out" / "README.md").is_file()
 
 
