@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,13 @@ def test_its_tree_names_every_module():
 def test_its_example_compiles():
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     compile(example, "README.md", "exec")
+
+
+def test_it_names_the_systems_that_the_package_is_for():
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    systems = [each.split(" :: ")[-1] for each in package["classifiers"] if "System" in each]
+    assert systems == ["MacOS", "Linux"]
+    assert "need Linux or macOS, Python 3.11 or newer" in README.split("## ")[0]
 
 
 def test_its_pictures_are_there():
