@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
@@ -66,6 +66,11 @@ class Cast:
     def names(self) -> tuple[str, ...]:
         """The concepts' names, in order."""
         return tuple(concept.name for concept in self.concepts)
+
+    @property
+    def unhinted(self) -> "Cast":
+        """The cast without what is said of sides."""
+        return replace(self, together=tuple(replace(each, where={}) for each in self.together))
 
     @classmethod
     def load(cls, folder: str | Path) -> "Cast":

@@ -6,6 +6,7 @@ import pytest
 import torch
 from conftest import loaded
 
+from groupshot.benchmarks import em_masks
 from groupshot.benchmarks.em_figure import CURVES, drawn
 from groupshot.benchmarks.em_masks import VARIANTS, Job, curves, learned, offsets, summary
 from groupshot.methods import ConceptDrivenEM, concept_driven
@@ -45,6 +46,23 @@ def test_each_way_gives_a_curve_that_is_gone_on_with(jobs, world_base_folder, mo
     before = jobs[0].curve.read_text()
     learned(jobs[0], base)
     assert jobs[0].curve.read_text() == before
+
+
+def test_masks_are_looked_for_as_the_method_looks(tmp_path, world_base_folder, monkeypatch):
+    said = []
+
+    def estimated(base, some, look, generator):
+        said.append({name for scene in some for name in scene.where})
+        return {}
+
+    monkeypatch.setattr(em_masks, "estimated", estimated)
+    monkeypatch.setattr(concept_driven, "refined", halved)
+    for hints in (True, False):
+        fields = FIELDS | FEW | {"steps": 1, "hints": hints}
+        out = tmp_path / str(hints)
+        job = Job(out=out, seed=1, variant=CURVES[0], fields=fields, every=1)
+        learned(job, loaded(world_base_folder))
+    assert said == [{"luna", "milo"}, set()]
 
 
 def test_stages_begin_where_those_before_them_end():

@@ -18,7 +18,7 @@ from groupshot.bench.suites import SUITES, cast_in
 from groupshot.benchmarks.curves import noted
 from groupshot.benchmarks.em_figure import CURVES, Curves, drawn
 from groupshot.cast import Cast
-from groupshot.estep import estimated, portions, scenes
+from groupshot.estep import estimated, portions
 from groupshot.fields import overrides
 from groupshot.files import load_json, load_tensors, written
 from groupshot.keep import Kept, seeded
@@ -72,7 +72,7 @@ def learned(job: Job, base: Base) -> None:
     troupe = SUITES["entangled"].troupe(job.seed, 2)
     cast = cast_in(job.out / "casts" / str(job.seed), troupe, True)
     run = Run(cast, base=base, method=job.method, out=job.folder, resume=job.folder.exists())
-    some, begun = scenes(base, cast), offsets(job.method)
+    some, begun = job.method.scenes(base, cast), offsets(job.method)
     for step in run:
         number = begun[step.stage] + step.number
         if number % job.every == 0:

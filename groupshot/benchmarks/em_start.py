@@ -20,7 +20,7 @@ from torch import Tensor
 from groupshot.base import Base, faster, quiet
 from groupshot.bench.suites import SUITES, cast_in
 from groupshot.cast import Cast
-from groupshot.estep import Look, Scene, averaged, enlarged, parted, scenes, sided
+from groupshot.estep import Look, Scene, averaged, enlarged, parted, sided
 from groupshot.keep import Keep, seeded
 from groupshot.masks import RULES, refined
 from groupshot.methods import ConceptDrivenEM
@@ -53,7 +53,7 @@ def measure(base: Base, method: ConceptDrivenEM, seed: int, most: int, found: Fo
         cast = cast_in(Path(place) / "cast", SUITES["entangled"].troupe(seed, 2), False)
         with base.borrowed():
             method.rows(base, nouns(cast), Keep(Path(place), 0))
-            for scene in scenes(base, cast)[:most]:
+            for scene in method.scenes(base, cast)[:most]:
                 began = time.perf_counter()
                 maps = averaged(base, scene, method.look, seeded(seed, scene.photo)).cpu()
                 maps = sided(maps, scene)

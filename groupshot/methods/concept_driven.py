@@ -27,7 +27,7 @@ from groupshot.attention import positions, recorded
 from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.errors import Visible
-from groupshot.estep import Look, enlarged, estimated, portions, scenes, seen
+from groupshot.estep import Look, Scene, enlarged, estimated, portions, scenes, seen
 from groupshot.keep import Keep, Kept
 from groupshot.losses import denoising, localised, masked, prior
 from groupshot.masks import RULES, by_hand, kept, refined
@@ -254,7 +254,7 @@ class ConceptDrivenEM:
 
     def estimates(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Kept]:
         """Masks by attention, each time anew until they have settled."""
-        some = scenes(base, cast if self.hints else unhinted(cast))
+        some = self.scenes(base, cast)
         now = before = keep("masks-0", lambda g: estimated(base, some, self.look, g))
         yield now
         for number in count(1):
@@ -264,6 +264,10 @@ class ConceptDrivenEM:
                 break
             before = now
         yield from repeat(now)
+
+    def scenes(self, base: Base, cast: Cast) -> tuple[Scene, ...]:
+        """Every photo, with hints if they are wanted."""
+        return scenes(base, cast if self.hints else cast.unhinted)
 
     @property
     def look(self) -> Look:
@@ -282,11 +286,6 @@ class ConceptDrivenEM:
 def paired(mine: Samples, own: Lessons) -> Callable[[int, Generator], Pair]:
     """Both batches of a step."""
     return lambda step, generator: (mine(step, generator), own(step, generator))
-
-
-def unhinted(cast: Cast) -> Cast:
-    """The cast without what is said of sides."""
-    return replace(cast, together=tuple(replace(each, where={}) for each in cast.together))
 
 
 def check_seen(cast: Cast, shown: Collection[Collection[str]], run: Path) -> None:
