@@ -1,5 +1,7 @@
 """The figure of mask IoU against steps: made in pieces, whole in the end."""
 
+from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -8,18 +10,32 @@ from conftest import loaded
 
 from groupshot.benchmarks import em_masks
 from groupshot.benchmarks.em_figure import CURVES, drawn
-from groupshot.benchmarks.em_masks import VARIANTS, Job, curves, learned, offsets, summary
+from groupshot.benchmarks.em_masks import (
+    VARIANTS,
+    Job,
+    curves,
+    learned,
+    methods,
+    offsets,
+    summary,
+)
 from groupshot.methods import ConceptDrivenEM, concept_driven
+from groupshot.presets import fitted
 
 FIELDS = {"steps": 2, "refresh": 1, "timesteps": 2, "resolutions": (4,), "weights": "none"}
 FEW = {"batch": 2, "crops": 1}
 
 
+def quick(**more) -> ConceptDrivenEM:
+    fields: dict[str, Any] = FIELDS | FEW | more
+    return ConceptDrivenEM(**fields)
+
+
 @pytest.fixture
 def jobs(tmp_path):
     return [
-        Job(out=tmp_path, seed=0, variant=variant, fields=FIELDS | FEW, every=1)
-        for variant in VARIANTS
+        Job(out=tmp_path, seed=0, variant=variant, method=quick(**fields), every=1)
+        for variant, fields in VARIANTS.items()
     ]
 
 
@@ -58,11 +74,17 @@ def test_masks_are_looked_for_as_the_method_looks(tmp_path, world_base_folder, m
     monkeypatch.setattr(em_masks, "estimated", estimated)
     monkeypatch.setattr(concept_driven, "refined", halved)
     for hints in (True, False):
-        fields = FIELDS | FEW | {"steps": 1, "hints": hints}
-        out = tmp_path / str(hints)
-        job = Job(out=out, seed=1, variant=CURVES[0], fields=fields, every=1)
+        method, out = quick(steps=1, hints=hints), tmp_path / str(hints)
+        job = Job(out=out, seed=1, variant=CURVES[0], method=method, every=1)
         learned(job, loaded(world_base_folder))
     assert said == [{"luna", "milo"}, set()]
+
+
+def test_fields_are_those_of_the_base(second_base):
+    updated, fixed, hand = (methods(second_base, {"steps": 3})[variant] for variant in CURVES)
+    assert updated == fitted(ConceptDrivenEM, second_base, steps=3) != quick(steps=3)
+    assert fixed == replace(updated, update_masks=False)
+    assert hand == replace(updated, hand_masks=True)
 
 
 def test_stages_begin_where_those_before_them_end():

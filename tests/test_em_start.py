@@ -1,11 +1,14 @@
 """The first E-step on casts from seeds: as the method looks."""
 
+import sys
+
 from conftest import loaded
 
 from groupshot.base import Base
 from groupshot.benchmarks import em_start
 from groupshot.benchmarks.em_start import WAYS, Found, measure
 from groupshot.methods import ConceptDrivenEM
+from groupshot.presets import fitted
 
 
 def begun(base: Base, **fields) -> Found:
@@ -33,3 +36,18 @@ def test_hints_are_taken_as_the_method_takes_them(world_base_folder, monkeypatch
     for hints in (True, False):
         begun(loaded(world_base_folder), hints=hints)
     assert said == [{"luna", "milo"}, set()]
+
+
+def test_fields_are_those_of_the_base(second_base, monkeypatch):
+    used = []
+
+    def measured(base, method, seed, most, found):
+        used.append(method)
+        found.seconds.append(1.0)
+        found.overlaps |= {way: [0.5] for way in WAYS}
+
+    monkeypatch.setattr(em_start, "measure", measured)
+    monkeypatch.setattr(em_start, "faster", lambda base: "fp32")
+    monkeypatch.setattr(sys, "argv", ["em_start", "--casts", "1", "--base", second_base.source])
+    em_start.main()
+    assert used == [fitted(ConceptDrivenEM, second_base)]

@@ -24,6 +24,7 @@ from groupshot.files import load_json, load_tensors, written
 from groupshot.keep import Kept, seeded
 from groupshot.masks.rounds import rounds
 from groupshot.methods import ConceptDrivenEM
+from groupshot.presets import fitted
 from groupshot.run import Run
 from groupshot.scores.masks import overlap, true_mask
 from groupshot.stage import Step
@@ -47,7 +48,8 @@ class Job:
     out: Path
     seed: int
     variant: str
-    fields: Mapping[str, Any]
+    method: ConceptDrivenEM
+    """With the variant's fields."""
     every: int
     """Steps from one look at the masks to the next."""
 
@@ -61,10 +63,13 @@ class Job:
         """What was seen so far: {STEP: {NAME: IoU}}."""
         return self.folder.with_suffix(".json")
 
-    @property
-    def method(self) -> ConceptDrivenEM:
-        """With its fields."""
-        return ConceptDrivenEM(**{**self.fields, **VARIANTS[self.variant]})
+
+def methods(base: Base, said: Mapping[str, Any]) -> dict[str, ConceptDrivenEM]:
+    """Each variant as it is usual on a base, but for what is said of its fields."""
+    return {
+        variant: fitted(ConceptDrivenEM, base, **{**said, **fields})
+        for variant, fields in VARIANTS.items()
+    }
 
 
 def learned(job: Job, base: Base) -> None:
@@ -148,18 +153,18 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE")
     asked = parser.parse_args()
     quiet()
-    fields = overrides(ConceptDrivenEM, asked.set)
-    jobs = [
-        Job(out=asked.out, seed=seed, variant=variant, fields=fields, every=asked.every)
-        for seed in range(asked.cast_seed, asked.cast_seed + asked.casts)
-        for variant in VARIANTS
-    ]
     base = Base.load(asked.base)
+    variants = methods(base, overrides(ConceptDrivenEM, asked.set))
+    jobs = [
+        Job(out=asked.out, seed=seed, variant=variant, method=method, every=asked.every)
+        for seed in range(asked.cast_seed, asked.cast_seed + asked.casts)
+        for variant, method in variants.items()
+    ]
     for job in jobs:
         learned(job, base)
     told = curves(jobs)
     with written(asked.out / "figure.svg") as draft:
-        draft.write_text(drawn(told, fields.get("steps", ConceptDrivenEM().steps)))
+        draft.write_text(drawn(told, variants[UPDATED].steps))
     for line in summary(told):
         print(line)
 

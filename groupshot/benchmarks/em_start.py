@@ -24,6 +24,7 @@ from groupshot.estep import Look, Scene, averaged, enlarged, parted, sided
 from groupshot.keep import Keep, seeded
 from groupshot.masks import RULES, refined
 from groupshot.methods import ConceptDrivenEM
+from groupshot.presets import fitted
 from groupshot.samples import nouns
 from groupshot.scores.masks import overlap, true_mask
 from groupshot.shapes import FullMasks, Image, Masks
@@ -90,9 +91,9 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     quiet()
     base, found = Base.load(asked.base), Found()
-    base.precision = faster(base)
+    base.precision, method = faster(base), fitted(ConceptDrivenEM, base)
     for seed in range(asked.cast_seed, asked.cast_seed + asked.casts):
-        measure(base, ConceptDrivenEM(), seed, asked.photos, found)
+        measure(base, method, seed, asked.photos, found)
     print(f"{asked.casts} casts from {asked.cast_seed}, {len(found.seconds)} photos, {asked.base}")
     print(f"E-step: {fmean(found.seconds):.2f} s a photo, {asked.threads} threads")
     print(f"{'':10}{'alone':>8}{'balanced':>10}{'CRF':>8}{'balanced':>10}")
