@@ -81,10 +81,18 @@ def test_masks_are_looked_for_as_the_method_looks(tmp_path, world_base_folder, m
 
 
 def test_fields_are_those_of_the_base(second_base):
-    updated, fixed, hand = (methods(second_base, {"steps": 3})[variant] for variant in CURVES)
+    found = methods(second_base, {"steps": 3}, {})
+    updated, fixed, hand = (found[variant] for variant in CURVES)
     assert updated == fitted(ConceptDrivenEM, second_base, steps=3) != quick(steps=3)
     assert fixed == replace(updated, update_masks=False)
     assert hand == replace(updated, hand_masks=True)
+
+
+def test_fixed_masks_may_have_fields_of_their_own(base):
+    found = methods(base, {"steps": 3, "rule": "otsu"}, {"rule": "argmax", "warm_up": 5})
+    updated, fixed, hand = (found[variant] for variant in CURVES)
+    assert (updated.rule, updated.warm_up) == (hand.rule, hand.warm_up) == ("otsu", 0)
+    assert (fixed.rule, fixed.warm_up, fixed.steps) == ("argmax", 5, 3)
 
 
 def test_stages_begin_where_those_before_them_end():

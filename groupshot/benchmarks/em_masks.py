@@ -64,10 +64,13 @@ class Job:
         return self.folder.with_suffix(".json")
 
 
-def methods(base: Base, said: Mapping[str, Any]) -> dict[str, ConceptDrivenEM]:
-    """Each variant as it is usual on a base, but for what is said of its fields."""
+def methods(
+    base: Base, said: Mapping[str, Any], fixed: Mapping[str, Any]
+) -> dict[str, ConceptDrivenEM]:
+    """Each variant as it is usual on a base, but for what is said of all, and of fixed masks."""
+    own = {UPDATED: {}, FIXED: fixed, HAND: {}}
     return {
-        variant: fitted(ConceptDrivenEM, base, **{**said, **fields})
+        variant: fitted(ConceptDrivenEM, base, **{**said, **own[variant], **fields})
         for variant, fields in VARIANTS.items()
     }
 
@@ -151,10 +154,18 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=50, help="steps between two looks (50)")
     parser.add_argument("--base", default="toybox")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE")
+    parser.add_argument(
+        "--fixed",
+        nargs="*",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="of the fixed masks alone, so that each is at its own best",
+    )
     asked = parser.parse_args()
     quiet()
     base = Base.load(asked.base)
-    variants = methods(base, overrides(ConceptDrivenEM, asked.set))
+    all_of, fixed = (overrides(ConceptDrivenEM, each) for each in (asked.set, asked.fixed))
+    variants = methods(base, all_of, fixed)
     jobs = [
         Job(out=asked.out, seed=seed, variant=variant, method=method, every=asked.every)
         for seed in range(asked.cast_seed, asked.cast_seed + asked.casts)
