@@ -1,5 +1,6 @@
 """The figure of mask IoU against steps: made in pieces, whole in the end."""
 
+import sys
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
@@ -93,6 +94,16 @@ def test_fixed_masks_may_have_fields_of_their_own(base):
     updated, fixed, hand = (found[variant] for variant in CURVES)
     assert (updated.rule, updated.warm_up) == (hand.rule, hand.warm_up) == ("otsu", 0)
     assert (fixed.rule, fixed.warm_up, fixed.steps) == ("argmax", 5, 3)
+
+
+def test_casts_begin_where_nothing_was_tuned_on_them(base_folder, tmp_path, monkeypatch):
+    seeds = []
+    monkeypatch.setattr(em_masks, "learned", lambda job, base: seeds.append(job.seed))
+    monkeypatch.setattr(em_masks, "curves", lambda jobs: {})
+    asked = [str(tmp_path), "--casts", "2", "--base", str(base_folder)]
+    monkeypatch.setattr(sys, "argv", ["em_masks", *asked])
+    em_masks.main()
+    assert seeds == [0, 0, 0, 1, 1, 1]
 
 
 def test_stages_begin_where_those_before_them_end():

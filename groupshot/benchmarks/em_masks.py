@@ -150,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--casts", type=int, default=6)
-    parser.add_argument("--cast-seed", type=int, default=1000, help="of the first (1000)")
+    parser.add_argument("--cast-seed", type=int, default=0, help="of the first (0)")
     parser.add_argument("--every", type=int, default=50, help="steps between two looks (50)")
     parser.add_argument("--base", default="toybox")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE")
