@@ -78,7 +78,30 @@ def test_masks_are_looked_for_as_the_method_looks(tmp_path, world_base_folder, m
         method, out = quick(steps=1, hints=hints), tmp_path / str(hints)
         job = Job(out=out, seed=1, variant=CURVES[0], method=method, every=1)
         learned(job, loaded(world_base_folder))
+        assert job.curve.is_file()
     assert said == [{"luna", "milo"}, set()]
+
+
+def test_after_a_warm_up_masks_begin_where_it_ends(jobs, world_base_folder, monkeypatch):
+    monkeypatch.setattr(concept_driven, "refined", halved)
+    for job in jobs:
+        learned(
+            replace(job, method=quick(**VARIANTS[job.variant], warm_up=3)),
+            loaded(world_base_folder),
+        )
+    for variants in curves(jobs).values():
+        assert [sorted(steps) for steps in variants.values()] == [[3, 4, 5]] * 3
+
+
+def test_the_second_phase_begins_after_the_warm_up_too(base_folder, tmp_path, monkeypatch):
+    turns = []
+    monkeypatch.setattr(em_masks, "learned", lambda job, base: None)
+    monkeypatch.setattr(em_masks, "curves", lambda jobs: {})
+    monkeypatch.setattr(em_masks, "drawn", lambda told, turn: turns.append(turn) or "")
+    asked = [str(tmp_path), "--base", str(base_folder), "--set", "warm_up=7", "steps=20"]
+    monkeypatch.setattr(sys, "argv", ["em_masks", *asked])
+    em_masks.main()
+    assert turns == [27]
 
 
 def test_fields_are_those_of_the_base(second_base):

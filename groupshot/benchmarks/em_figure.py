@@ -46,7 +46,8 @@ def plot(
 ) -> Iterator[str]:
     """One concept's plot with its axes."""
     last = max(max(steps) for steps in variants.values())
-    casts = len(variants[CURVES[1]][0])
+    first = variants[CURVES[1]][min(variants[CURVES[1]])]
+    casts = len(first)
     yield text(left, TOP - 14, f"{name} ({casts} cast{'s' * (casts > 1)})", weight=600)
     for share in (0, 0.25, 0.5, 0.75, 1):
         y = across(share)
@@ -57,7 +58,7 @@ def plot(
         yield f'<path d="M{x:.1f} {TOP}v{HEIGHT}" stroke="{GRID}"/>'
         yield text(x, TOP + HEIGHT + 18, str(step), colour=SOFT, anchor="middle")
     yield text(left + WIDTH / 2, TOP + HEIGHT + 36, "steps", colour=SOFT, anchor="middle")
-    begun = across(fmean(variants[CURVES[1]][0]))
+    begun = across(fmean(first))
     yield from curve([(left, begun), (left + WIDTH, begun)], USED, dashed=True)
     for label, colour in zip(CURVES, COLOURS, strict=False):
         yield from line(variants[label], colour, left, last)

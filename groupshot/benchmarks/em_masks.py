@@ -83,12 +83,12 @@ def learned(job: Job, base: Base) -> None:
     some, begun = job.method.scenes(base, cast), offsets(job.method)
     for step in run:
         number = begun[step.stage] + step.number
-        if number % job.every == 0:
+        if number > job.method.warm_up and number % job.every == 0:
             chance = seeded(job.seed, "look", number)
             noted(job.curve, number, shares(cast, estimated(base, some, job.method.look, chance)))
         told(job, step)
     if first := rounds(job.folder / "kept").get(0) if job.variant != HAND else None:
-        noted(job.curve, 0, shares(cast, load_tensors(first)[0]))
+        noted(job.curve, job.method.warm_up, shares(cast, load_tensors(first)[0]))
 
 
 def offsets(method: ConceptDrivenEM) -> dict[str, int]:
@@ -127,14 +127,15 @@ def curves(jobs: list[Job]) -> Curves:
                 steps = told.setdefault(name, {}).setdefault(job.variant, {})
                 steps.setdefault(int(number), []).append(share)
     for variants in told.values():  # with hand masks attention begins as without
-        variants[HAND][0] = variants[FIXED][0]
+        begun = min(variants[UPDATED])
+        variants[HAND][begun] = variants[UPDATED][begun]
     return told
 
 
 def summary(told: Curves) -> Iterator[str]:
     """What each variant ends with, and how much of what fixed masks lack is gained."""
     for name, variants in told.items():
-        begun = fmean(variants[FIXED][0])
+        begun = fmean(variants[FIXED][min(variants[FIXED])])
         yield f"{name}: masks estimated once have IoU {begun:.3f}"
         for variant, steps in variants.items():
             last = figure(steps[max(steps)])
@@ -173,9 +174,9 @@ def main() -> None:
     ]
     for job in jobs:
         learned(job, base)
-    told = curves(jobs)
+    told, updated = curves(jobs), variants[UPDATED]
     with written(asked.out / "figure.svg") as draft:
-        draft.write_text(drawn(told, variants[UPDATED].steps))
+        draft.write_text(drawn(told, updated.warm_up + updated.steps))
     for line in summary(told):
         print(line)
 
