@@ -2,9 +2,11 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
 from conftest import loaded
@@ -15,11 +17,14 @@ from groupshot.benchmarks.em_masks import (
     VARIANTS,
     Job,
     curves,
+    gain,
     learned,
     methods,
     offsets,
+    shares,
     summary,
 )
+from groupshot.cast import Cast
 from groupshot.methods import ConceptDrivenEM, concept_driven
 from groupshot.presets import fitted
 
@@ -52,7 +57,7 @@ def test_each_way_gives_a_curve_that_is_gone_on_with(jobs, world_base_folder, mo
     for job in jobs:
         learned(job, base)
     told = curves(jobs)
-    assert set(told) == {"luna", "milo"}
+    assert list(told) == ["luna", "milo", "all"]
     for variants in told.values():
         assert list(variants) == ["fixed masks", "updated masks", "hand masks"]
         for steps in variants.values():
@@ -138,7 +143,7 @@ def test_stages_begin_where_those_before_them_end():
 
 def told(last):
     begun = {0: [0.2, 0.4]}
-    ways = {CURVES[0]: {40: last}, CURVES[1]: {40: [0.3, 0.3]}, CURVES[2]: {40: [0.9, 0.9]}}
+    ways = {CURVES[0]: {40: last}, CURVES[1]: {40: [0.2, 0.3]}, CURVES[2]: {40: [0.9, 0.9]}}
     return {"luna": {way: begun | steps for way, steps in ways.items()}}
 
 
@@ -146,7 +151,21 @@ def test_the_gap_that_fixed_masks_leave_is_told():
     lines = list(summary(told([0.6, 0.7])))
     assert lines[0] == "luna: masks estimated once have IoU 0.300"
     assert "updated masks 0.650 ± 0.071 after 40 steps" in lines[1]
-    assert lines[-1].endswith("50% is closed")
+    assert lines[-2].endswith("masks estimated once leave, 50% is closed")
+    assert lines[-1].endswith("words learned in them leave, 53% is closed")
+
+
+def test_of_three_casts_it_is_told_where_the_gain_may_lie():
+    assert gain([0.6, 0.7, 0.8], [0.2, 0.4, 0.6]) == "50% (50% to 50%)"
+    assert gain([0.2, 0.7, 0.8], [0.2, 0.4, 0.6]) == "28% (0% to 50%)"
+
+
+def test_everyone_in_every_photo_counts_alike(monkeypatch):
+    monkeypatch.setattr(em_masks, "true_mask", lambda folder, photo, name: np.ones((4, 4), bool))
+    empty, full = torch.zeros(4, 4, dtype=torch.bool), torch.ones(4, 4, dtype=torch.bool)
+    masks = {"1.png:luna": full, "2.png:luna": full, "3.png:luna": full, "1.png:milo": empty}
+    cast = Cast(folder=Path(), concepts=())
+    assert shares(cast, masks) == {"luna": 1.0, "milo": 0.0, "all": 0.75}
 
 
 def test_a_picture_of_it():

@@ -1,11 +1,12 @@
 """Figures: means over cells, how far they spread, and whether one row is better than another."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from groupshot.bench.cells import Line
@@ -32,7 +33,7 @@ class Difference:
     mean: float
     low: float
     high: float
-    """Ends of the 95 % interval of the mean, by a paired bootstrap."""
+    """Ends of its 95 % interval, by a paired bootstrap."""
 
     @property
     def clear(self) -> bool:
@@ -54,15 +55,31 @@ def difference(one: Sequence[Line], other: Sequence[Line], key: str) -> Differen
     apart = [values[0][place] - values[1][place] for place in values[0] if place in values[1]]
     if len(apart) < FEWEST:
         return None
-    low, high = interval(apart)
+    low, high = interval([apart], np.mean)
     return Difference(mean=fmean(apart), low=low, high=high)
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Where the mean of such values lies, by the percentiles of resampled means."""
+def closed(after: Sequence[float], before: Sequence[float]) -> Difference | None:
+    """The share of what scores lacked to 1 that is gained, cell by cell; None of too few."""
+    if len(before) < FEWEST:
+        return None
+    low, high = interval([after, before], gained)
+    return Difference(mean=float(gained(np.array(after), np.array(before))), low=low, high=high)
+
+
+def gained(after: NDArray[Any], before: NDArray[Any], axis: int = -1) -> NDArray[Any]:
+    """How much more there is in all cells, as a share of how much was lacking in all."""
+    return (after - before).sum(axis) / (1 - before).sum(axis)
+
+
+def interval(
+    scores: Sequence[Sequence[float]], statistic: Callable[..., Any]
+) -> tuple[float, float]:
+    """Where a statistic of paired scores lies, by the percentiles of resampled cells."""
     found: Any = bootstrap(
-        (np.array(values),),
-        np.mean,
+        tuple(np.array(values) for values in scores),
+        statistic,
+        paired=True,
         confidence_level=CONFIDENCE,
         n_resamples=RESAMPLES,
         method="percentile",

@@ -6,14 +6,16 @@ to each concept's words would make. What is finished is not made again.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from groupshot.base import Base, quiet
-from groupshot.bench.figures import figure
+from groupshot.bench.figures import closed, figure, gained
 from groupshot.bench.suites import SUITES, cast_in
 from groupshot.benchmarks.curves import noted
 from groupshot.benchmarks.em_figure import CURVES, Curves, drawn
@@ -30,7 +32,9 @@ from groupshot.scores.masks import overlap, true_mask
 from groupshot.stage import Step
 
 Shares = dict[str, float]
-"""A concept's mean IoU over its photos, by name."""
+"""A concept's mean IoU over its photos, by name; as ALL that of all in all photos."""
+
+ALL = "all"
 
 UPDATED, FIXED, HAND = CURVES
 VARIANTS: Mapping[str, dict[str, Any]] = {
@@ -108,14 +112,15 @@ def told(job: Job, step: Step) -> None:
 
 
 def shares(cast: Cast, masks: Kept) -> Shares:
-    """The mean IoU of each concept with the truth."""
+    """The mean IoU of each concept with the truth, and of all."""
     found: dict[str, list[float]] = {}
     for key, mask in masks.items():
         photo, name = key.rsplit(":", 1)
         true = true_mask(cast.folder, photo, name)
         if true is not None:
             found.setdefault(name, []).append(overlap(mask, true))
-    return {name: fmean(values) for name, values in found.items()}
+    everyone = [share for values in found.values() for share in values]
+    return {name: fmean(values) for name, values in {**found, ALL: everyone}.items()}
 
 
 def curves(jobs: list[Job]) -> Curves:
@@ -129,21 +134,28 @@ def curves(jobs: list[Job]) -> Curves:
     for variants in told.values():  # with hand masks attention begins as without
         begun = min(variants[UPDATED])
         variants[HAND][begun] = variants[UPDATED][begun]
-    return told
+    return {name: told[name] for name in sorted(told, key=lambda name: name == ALL)}
 
 
 def summary(told: Curves) -> Iterator[str]:
     """What each variant ends with, and how much of what fixed masks lack is gained."""
     for name, variants in told.items():
-        begun = fmean(variants[FIXED][min(variants[FIXED])])
-        yield f"{name}: masks estimated once have IoU {begun:.3f}"
+        fixed, updated = variants[FIXED], variants[UPDATED]
+        yield f"{name}: masks estimated once have IoU {fmean(fixed[min(fixed)]):.3f}"
         for variant, steps in variants.items():
             last = figure(steps[max(steps)])
             if last is not None:
                 spread = "" if last.spread is None else f" ± {last.spread:.3f}"
                 yield f"  {variant:12} {last.mean:.3f}{spread} after {max(steps)} steps"
-        gained = (fmean(variants[UPDATED][max(variants[UPDATED])]) - begun) / (1 - begun)
-        yield f"  of the gap to 1 that fixed masks leave, {gained:.0%} is closed"
+        ends, gap = updated[max(updated)], "of the gap to 1 that"
+        yield f"  {gap} masks estimated once leave, {gain(ends, fixed[min(fixed)])} is closed"
+        yield f"  {gap} words learned in them leave, {gain(ends, fixed[max(fixed)])} is closed"
+
+
+def gain(after: Sequence[float], before: Sequence[float]) -> str:
+    """The share of a gap that is closed, cast by cast, and where that may lie."""
+    share, may = gained(np.array(after), np.array(before)), closed(after, before)
+    return f"{share:.0%}" + (f" ({may.low:.0%} to {may.high:.0%})" if may else "")
 
 
 def main() -> None:
