@@ -12,19 +12,23 @@ import torch
 from conftest import loaded
 
 from groupshot.benchmarks import em_masks
+from groupshot.benchmarks.curves import noted
 from groupshot.benchmarks.em_figure import CURVES, drawn
 from groupshot.benchmarks.em_masks import (
     VARIANTS,
     Job,
     curves,
+    faults,
     gain,
     learned,
     methods,
     offsets,
     shares,
     summary,
+    whole,
 )
 from groupshot.cast import Cast
+from groupshot.errors import UserError
 from groupshot.methods import ConceptDrivenEM, concept_driven
 from groupshot.presets import fitted
 
@@ -101,6 +105,7 @@ def test_after_a_warm_up_masks_begin_where_it_ends(jobs, world_base_folder, monk
 def test_the_second_phase_begins_after_the_warm_up_too(base_folder, tmp_path, monkeypatch):
     turns = []
     monkeypatch.setattr(em_masks, "learned", lambda job, base: None)
+    monkeypatch.setattr(Job, "lacking", [])
     monkeypatch.setattr(em_masks, "curves", lambda jobs: {})
     monkeypatch.setattr(em_masks, "drawn", lambda told, turn: turns.append(turn) or "")
     asked = [str(tmp_path), "--base", str(base_folder), "--set", "warm_up=7", "steps=20"]
@@ -127,11 +132,49 @@ def test_fixed_masks_may_have_fields_of_their_own(base):
 def test_casts_begin_where_nothing_was_tuned_on_them(base_folder, tmp_path, monkeypatch):
     seeds = []
     monkeypatch.setattr(em_masks, "learned", lambda job, base: seeds.append(job.seed))
+    monkeypatch.setattr(Job, "lacking", [])
     monkeypatch.setattr(em_masks, "curves", lambda jobs: {})
     asked = [str(tmp_path), "--casts", "2", "--base", str(base_folder)]
     monkeypatch.setattr(sys, "argv", ["em_masks", *asked])
     em_masks.main()
     assert seeds == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_look_that_was_interrupted_is_missed(jobs, world_base_folder, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(concept_driven, "refined", halved)
+    base = loaded(world_base_folder)
+    assert jobs[0].lacking == [0, 1, 2] and jobs[2].lacking == [1, 2]
+    with monkeypatch.context() as patched:
+        patched.setattr(em_masks, "estimated", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            learned(jobs[0], base)
+    told = list(faults(jobs, base))
+    assert len(told) == 1
+    assert told[0].startswith("cast 0, fixed masks: nobody has looked at its masks at step 1: ")
+    assert told[0].endswith(f"remove {jobs[0].folder} to have it made again")
+    assert [job.lacking for job in jobs] == [[1], [], []]
+    assert whole(jobs) == []
+
+
+def test_a_run_that_is_refused_stops_no_other(base_folder, tmp_path, monkeypatch, capsys):
+    def learned(job, base):
+        if str(job) == "cast 0, fixed masks":
+            raise UserError("nobody is seen")
+        for step in (0, 50):
+            noted(job.curve, step, {"luna": 0.5, "all": 0.5})
+
+    monkeypatch.setattr(em_masks, "learned", learned)
+    few = ["--casts", "2", "--set", "steps=50", "weights=none"]
+    monkeypatch.setattr(sys, "argv", ["em_masks", str(tmp_path), "--base", str(base_folder), *few])
+    with pytest.raises(SystemExit, match="1 of 6 runs do not count: cast 0, fixed masks: nobody"):
+        em_masks.main()
+    said = capsys.readouterr().out
+    assert "does not count: cast 0, fixed masks: nobody is seen" in said
+    assert "all: masks estimated once have IoU 0.500" in said
+    assert "(1 cast)" in (tmp_path / "figure.svg").read_text()
 
 
 def test_stages_begin_where_those_before_them_end():

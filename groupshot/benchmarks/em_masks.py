@@ -2,11 +2,13 @@
 
 Entangled casts of the toybox are learned three times: with masks estimated anew again and again,
 with masks estimated once, and with hand masks. As they learn, it is asked what masks the attention
-to each concept's words would make. What is finished is not made again.
+to each concept's words would make. What is finished is not made again. A cast counts once it was
+learned in all three ways, and looked at at every step.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -20,6 +22,7 @@ from groupshot.bench.suites import SUITES, cast_in
 from groupshot.benchmarks.curves import noted
 from groupshot.benchmarks.em_figure import CURVES, Curves, drawn
 from groupshot.cast import Cast
+from groupshot.errors import UserError
 from groupshot.estep import estimated, portions
 from groupshot.fields import overrides
 from groupshot.files import load_json, load_tensors, written
@@ -67,6 +70,19 @@ class Job:
         """What was seen so far: {STEP: {NAME: IoU}}."""
         return self.folder.with_suffix(".json")
 
+    @property
+    def lacking(self) -> list[int]:
+        """The steps at which it should have been looked at, and was not."""
+        begun, more = self.method.warm_up, self.method.weights != "none"
+        end = begun + self.method.steps + self.method.weight_steps * more
+        wanted = {step for step in range(self.every, end + 1, self.every) if step > begun}
+        wanted |= set() if self.variant == HAND else {begun}
+        seen = load_json(self.curve) if self.curve.is_file() else {}
+        return sorted(wanted - set(map(int, seen)))
+
+    def __str__(self) -> str:
+        return f"cast {self.seed}, {self.variant}"
+
 
 def methods(
     base: Base, said: Mapping[str, Any], fixed: Mapping[str, Any]
@@ -77,6 +93,28 @@ def methods(
         variant: fitted(ConceptDrivenEM, base, **{**said, **own[variant], **fields})
         for variant, fields in VARIANTS.items()
     }
+
+
+def faults(jobs: Iterable[Job], base: Base) -> Iterator[str]:
+    """Learn all that can be learned, and say of the others why they do not count."""
+    for job in jobs:
+        try:
+            learned(job, base)
+        except UserError as mistake:
+            yield f"{job}: {mistake}"
+            continue
+        if job.lacking:
+            steps = ", ".join(map(str, job.lacking))
+            yield (
+                f"{job}: nobody has looked at its masks at step {steps}: "
+                f"remove {job.folder} to have it made again"
+            )
+
+
+def whole(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs of casts of which nothing is missing: what is compared is of the same casts."""
+    broken = {job.seed for job in jobs if job.lacking}
+    return [job for job in jobs if job.seed not in broken]
 
 
 def learned(job: Job, base: Base) -> None:
@@ -108,7 +146,7 @@ def offsets(method: ConceptDrivenEM) -> dict[str, int]:
 def told(job: Job, step: Step) -> None:
     """A line now and then, for whoever waits."""
     if step.number == step.steps:
-        print(f"cast {job.seed}, {job.variant}: {step.stage}, {step.seconds:.0f} s", flush=True)
+        print(f"{job}: {step.stage}, {step.seconds:.0f} s", flush=True)
 
 
 def shares(cast: Cast, masks: Kept) -> Shares:
@@ -184,13 +222,17 @@ def main() -> None:
         for seed in range(asked.cast_seed, asked.cast_seed + asked.casts)
         for variant, method in variants.items()
     ]
-    for job in jobs:
-        learned(job, base)
-    told, updated = curves(jobs), variants[UPDATED]
+    missing: list[str] = []
+    for fault in faults(jobs, base):
+        print(f"does not count: {fault}", flush=True)
+        missing.append(fault)
+    told, updated = curves(whole(jobs)), variants[UPDATED]
     with written(asked.out / "figure.svg") as draft:
         draft.write_text(drawn(told, updated.warm_up + updated.steps))
     for line in summary(told):
         print(line)
+    if missing:
+        sys.exit(f"{len(missing)} of {len(jobs)} runs do not count: {'; '.join(missing)}")
 
 
 if __name__ == "__main__":
