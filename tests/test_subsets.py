@@ -5,6 +5,7 @@ import torch
 from PIL import Image, ImageOps
 
 from groupshot.samples import Shot, both_ways, crop_masks, subset, unions
+from groupshot.samples.subsets import showing
 
 
 def seeded(seed=0):
@@ -84,3 +85,46 @@ def test_only_those_who_are_named_have_masks(base):
     again = draw(0, seeded())
     torch.testing.assert_close(batch.masks, again.masks, rtol=0, atol=0)
     assert batch.captions == again.captions
+
+
+def edges(width):
+    """Masks in a photo 32 high, of one at its left edge, one at its right and the sea behind."""
+    masks = {name: np.zeros((32, width), bool) for name in ("luna", "rex", "sea")}
+    masks["luna"][:, :8] = masks["rex"][:, -8:] = True
+    masks["sea"] = ~(masks["luna"] | masks["rex"])
+    return masks
+
+
+def test_only_those_are_named_whom_a_crop_of_an_oblong_photo_shows(base):
+    masks = {name: edges(64)[name] for name in ("luna", "rex")}
+    shot = Shot(picture=Image.new("RGB", (64, 32)), shows=("luna", "rex"), source="both/1.png")
+    boxes = [[0, 0, 32, 32], [3, 0, 35, 32], [5, 0, 37, 32], [30, 0, 62, 32]]
+    views = {
+        "views": torch.arange(4.0).view(1, 4, 1, 1, 1, 1).expand(1, 4, 2, 4, 8, 8),
+        "boxes": torch.tensor([boxes]),
+    }
+    batch = unions(base, (shot,), views, [masks], 64)(0, seeded())
+    whom = {0: "luna", 1: "luna", 3: "rex"}
+    said = Counter(
+        (whom[int(latent.mean())], text)
+        for latent, text in zip(batch.latents, batch.captions, strict=True)
+    )
+    assert set(said) == {("luna", "a photo of <luna>"), ("rex", "a photo of <rex>")}
+    assert batch.masks.flatten(1).any(1).all()
+
+
+def test_a_background_is_shown_by_what_it_fills_of_a_crop():
+    boxes = [(0, 0, 32, 32), (16, 0, 48, 32)]
+    names = ("luna", "rex", "sea")
+    assert showing(names, edges(64), boxes) == {0: ["luna", "sea"], 1: ["sea"]}
+
+
+def test_where_no_crop_shows_anybody_there_is_the_one_that_shows_most():
+    boxes = [(5, 0, 37, 32), (6, 0, 38, 32), (16, 0, 48, 32)]
+    assert showing(("luna", "rex"), edges(64), boxes) == {0: ["luna"]}
+
+
+def test_a_square_photo_is_all_in_each_of_its_crops():
+    boxes = [(8, 0, 24, 16), (0, 0, 16, 16)]
+    names = ["luna", "rex", "sea"]
+    assert showing(names, edges(32), boxes) == {0: names, 1: names}
