@@ -1,5 +1,6 @@
 """Concept-driven EM: words and masks in turn, and what is said where that cannot work."""
 
+import shutil
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,12 @@ def halves(tmp_path) -> Cast:
         "concepts: {luna: {class: cat}, rex: {class: dog}, bay: {class: beach, kind: background}}\n"
         f"together: [{', '.join(f'{{image: both/{n}.png, {shows}}}' for n in (1, 2))}]"
     )
+    return Cast.load(folder)
+
+
+def unmasked(cast, folder) -> Cast:
+    """The same cast in another folder, with no masks by hand."""
+    shutil.copytree(cast.folder, folder, ignore=shutil.ignore_patterns("*.mask.png"))
     return Cast.load(folder)
 
 
@@ -176,11 +183,25 @@ def test_no_segmenter_is_ever_called(base, halves, tmp_path, monkeypatch):
     def called(*_):
         raise AssertionError("a segmenter is called")
 
+    for name in ("segmenter", "finder", "masks_of"):
+        monkeypatch.setattr(segmenters, name, called)
     monkeypatch.setattr(segmenters.Waiting, "found", called)
     monkeypatch.setattr(toybox_module.Toybox, "load", called)
     monkeypatch.setattr(toybox_module.Toybox, "found", called)
-    for i, fields in enumerate(({}, {"hand_masks": True})):
-        trained(base, halves, tmp_path / str(i), **fields)
+    bare = unmasked(halves, tmp_path / "bare")
+    assert not any(each.mask_paths for each in bare.together)
+    for weights in ("none", "everything"):
+        trained(base, bare, tmp_path / weights, weights=weights)
+        trained(base, halves, tmp_path / f"hand-{weights}", weights=weights, hand_masks=True)
+
+
+def test_hand_masks_change_nothing_unless_they_are_asked_for(base, halves, tmp_path):
+    bare = unmasked(halves, tmp_path / "bare")
+    runs = [trained(base, cast, tmp_path / f"{i}") for i, cast in enumerate((halves, bare))]
+    assert_equal(*(learned(run.out) for run in runs))
+    assert kept(runs[0]) == kept(runs[1]) != ["masks"]
+    first, other = (last_masks(run.out / "kept") for run in runs)
+    assert all(torch.equal(mask, other[key]) for key, mask in first.items())
 
 
 def test_words_begin_apart_and_may_begin_as_noise(base, halves, tmp_path):
