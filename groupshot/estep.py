@@ -5,8 +5,9 @@ random timesteps, made binary, and settled by a dense CRF for all concepts of a 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from PIL import Image as Pictures
@@ -16,6 +17,7 @@ from groupshot.attention import Record, positions, recorded
 from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.castfile import Side
+from groupshot.errors import Visible
 from groupshot.keep import Kept
 from groupshot.masks import Rule, balanced
 from groupshot.masks.rounds import alike
@@ -197,3 +199,14 @@ def seen(masks: Mapping[str, HardMask]) -> tuple[str, ...]:
         if mask.mean() >= LEAST and not any(same):
             distinct.append(name)
     return tuple(distinct)
+
+
+def check_seen(cast: Cast, shown: Collection[Collection[str]], run: Path) -> None:
+    """Refuse to learn somebody who has no mask of their own in any photo."""
+    for name in cast.names:
+        if not any(name in names for names in shown):
+            raise Visible(
+                f"attention does not tell where {name} is in any photo, so there is nothing to "
+                f"learn {name} from; see `groupshot masks {run} --out masks`, then add a photo of "
+                f"{name} alone, or say in cast.yaml who is where, as `where: {{{name}: left}}`"
+            )

@@ -17,7 +17,6 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count, repeat
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -26,8 +25,7 @@ from torch import Generator, Tensor
 from groupshot.attention import positions, recorded
 from groupshot.base import Base
 from groupshot.cast import Cast
-from groupshot.errors import Visible
-from groupshot.estep import Look, Scene, enlarged, estimated, portions, scenes, seen
+from groupshot.estep import Look, Scene, check_seen, enlarged, estimated, portions, scenes, seen
 from groupshot.keep import Keep, Kept
 from groupshot.losses import denoising, localised, masked, prior
 from groupshot.masks import RULES, by_hand, kept, refined
@@ -286,14 +284,3 @@ class ConceptDrivenEM:
 def paired(mine: Samples, own: Lessons) -> Callable[[int, Generator], Pair]:
     """Both batches of a step."""
     return lambda step, generator: (mine(step, generator), own(step, generator))
-
-
-def check_seen(cast: Cast, shown: Collection[Collection[str]], run: Path) -> None:
-    """Refuse to learn somebody who has no mask of their own in any photo."""
-    for name in cast.names:
-        if not any(name in names for names in shown):
-            raise Visible(
-                f"attention does not tell where {name} is in any photo, so there is nothing to "
-                f"learn {name} from; see `groupshot masks {run} --out masks`, then add a photo of "
-                f"{name} alone, or say in cast.yaml who is where, as `where: {{{name}: left}}`"
-            )
