@@ -5,7 +5,7 @@ the one big kernel can be had whole, so nothing is approximated here but the mea
 `upsampled` brings its answer to the picture's own size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -53,7 +53,15 @@ class Potentials:
 
 
 DEEPLAB = Potentials()
-"""The defaults, by name."""
+
+POTENTIALS: Mapping[str, Potentials] = {
+    "deeplab": DEEPLAB,
+    "cutler": Potentials(appearance=10, place=50, colour=5, smoothness=7, radius=3),
+    "weak": Potentials(appearance=7, place=50, colour=4, radius=3),
+    "dss": Potentials(appearance=5, place=60, colour=5, radius=3, rounds=1),
+}
+"""What others have published: DeepLab; CutLER and TokenCut; what is common in weakly supervised
+segmentation; DSS, for salient things. Their widths are taken as they are, pixels for cells."""
 
 
 @torch.no_grad()

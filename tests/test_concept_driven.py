@@ -13,10 +13,12 @@ from test_run import assert_equal, learned, left_at
 
 from groupshot import estep
 from groupshot.cast import Cast
+from groupshot.crf import POTENTIALS
 from groupshot.errors import UserError
+from groupshot.fields import overrides
 from groupshot.files import load_tensors
 from groupshot.keep import Keep
-from groupshot.masks import segmenters
+from groupshot.masks import refined, segmenters
 from groupshot.masks import toybox as toybox_module
 from groupshot.methods import ConceptDrivenEM
 from groupshot.run import Run
@@ -252,6 +254,15 @@ def test_the_e_step_is_the_one_that_is_asked_for():
     assert look.settle is estep.enlarged and look.timesteps == 7
     assert look.rule(torch.rand(1, 2, 4, 4)).sum(1).max() == 1
     assert quick().look.settle is not estep.enlarged
+
+
+@pytest.mark.parametrize("name", POTENTIALS)
+def test_the_crf_has_the_parameters_that_are_asked_for(name):
+    said = overrides(ConceptDrivenEM, [f"potentials={name}"])
+    masks = torch.rand(1, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    expected = refined(masks, image, POTENTIALS[name])
+    torch.testing.assert_close(quick(**said).look.settle(masks, image), expected)
 
 
 def test_classes_are_drawn_where_the_base_knows_the_words(base, halves):

@@ -49,7 +49,7 @@ def jobs(tmp_path):
     ]
 
 
-def halved(masks, images):
+def halved(masks, images, potentials):
     """One on the left, one on the right, in place of a CRF."""
     left = torch.arange(images.shape[-1]) < images.shape[-1] // 2
     return torch.stack([left, ~left]).float()[None, :, None].expand(1, 2, *images.shape[2:])

@@ -1,12 +1,14 @@
 """The first E-step on casts from seeds: as the method looks."""
 
 import sys
+from dataclasses import replace
 
 from conftest import loaded
 
 from groupshot.base import Base
 from groupshot.benchmarks import em_start
 from groupshot.benchmarks.em_start import WAYS, Found, measure
+from groupshot.crf import POTENTIALS
 from groupshot.methods import ConceptDrivenEM
 from groupshot.presets import fitted
 
@@ -22,7 +24,9 @@ def begun(base: Base, **fields) -> Found:
 def test_every_way_is_tried_on_everyone(world_base_folder):
     found = begun(loaded(world_base_folder))
     assert set(found.overlaps) == set(WAYS) and len(found.seconds) == 1
-    assert all(len(shares) == 2 for shares in found.overlaps.values())
+    assert list(found.potentials) == list(POTENTIALS)
+    for shares in (*found.overlaps.values(), *found.potentials.values()):
+        assert len(shares) == 2
 
 
 def test_hints_are_taken_as_the_method_takes_them(world_base_folder, monkeypatch):
@@ -38,16 +42,22 @@ def test_hints_are_taken_as_the_method_takes_them(world_base_folder, monkeypatch
     assert said == [{"luna", "milo"}, set()]
 
 
-def test_fields_are_those_of_the_base(second_base, monkeypatch):
+def test_fields_are_those_of_the_base_or_those_that_are_set(second_base, monkeypatch, capsys):
     used = []
 
     def measured(base, method, seed, most, found):
         used.append(method)
         found.seconds.append(1.0)
         found.overlaps |= {way: [0.5] for way in WAYS}
+        found.potentials |= {"deeplab": [0.5], "dss": [0.4]}
 
     monkeypatch.setattr(em_start, "measure", measured)
     monkeypatch.setattr(em_start, "faster", lambda base: "fp32")
-    monkeypatch.setattr(sys, "argv", ["em_start", "--casts", "1", "--base", second_base.source])
-    em_start.main()
-    assert used == [fitted(ConceptDrivenEM, second_base)]
+    for said in ([], ["--set", "potentials=dss", "rule=li"]):
+        asked = ["em_start", "--casts", "1", "--base", second_base.source, *said]
+        monkeypatch.setattr(sys, "argv", asked)
+        em_start.main()
+    assert used[0] == fitted(ConceptDrivenEM, second_base)
+    assert used[1] == replace(used[0], potentials="dss", rule="li")
+    table = capsys.readouterr().out
+    assert "CRF of li, balanced, with the parameters of\ndeeplab      0.500\ndss" in table

@@ -1,14 +1,14 @@
 """Masks by attention before anything is learned: `python -m groupshot.benchmarks.em_start`.
 
 Entangled casts of the toybox, each word at its class noun: mask IoU for every rule that makes maps
-binary, with a CRF and without, each thing's attention as it is or balanced; and what an E-step
-costs.
+binary, with a CRF and without, each thing's attention as it is or balanced; whose parameters the
+CRF may have; and what an E-step costs.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, product
 from pathlib import Path
@@ -20,21 +20,20 @@ from torch import Tensor
 from groupshot.base import Base, faster, quiet
 from groupshot.bench.suites import SUITES, cast_in
 from groupshot.cast import Cast
+from groupshot.crf import POTENTIALS
 from groupshot.estep import Look, Scene, averaged, enlarged, parted, sided
+from groupshot.fields import overrides
 from groupshot.keep import Keep, seeded
 from groupshot.masks import RULES, refined
 from groupshot.methods import ConceptDrivenEM
 from groupshot.presets import fitted
 from groupshot.samples import nouns
 from groupshot.scores.masks import overlap, true_mask
-from groupshot.shapes import FullMasks, Image, Masks
 
 Way = tuple[str, str, bool]
 """A rule, what settles its masks, and whether attention is balanced."""
 
-SETTLE: Mapping[str, Callable[[Masks, Image], FullMasks]] = {"alone": enlarged, "CRF": refined}
-
-WAYS: Sequence[Way] = [*product(RULES, SETTLE, (False, True))]
+WAYS: Sequence[Way] = [*product(RULES, ("alone", "CRF"), (False, True))]
 """All of them, those of a rule side by side."""
 
 
@@ -44,6 +43,8 @@ class Found:
 
     overlaps: dict[Way, list[float]] = field(default_factory=dict[Way, list[float]])
     """For every concept in every photo."""
+    potentials: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    """The same by whose parameters the CRF has, all else as the method has it."""
     seconds: list[float] = field(default_factory=list[float])
     """Of each photo: attention, one rule and the CRF."""
 
@@ -58,17 +59,27 @@ def measure(base: Base, method: ConceptDrivenEM, seed: int, most: int, found: Fo
                 began = time.perf_counter()
                 maps = averaged(base, scene, method.look, seeded(seed, scene.photo)).cpu()
                 maps = sided(maps, scene)
-                refined(parted(maps, scene, method.look), scene.image)
+                method.look.settle(parted(maps, scene, method.look), scene.image)
                 found.seconds.append(time.perf_counter() - began)
                 for way, masks in made(maps, scene, method.look):
                     found.overlaps.setdefault(way, []).extend(shares(cast, scene, masks))
+                for name, masks in settled(maps, scene, method.look):
+                    found.potentials.setdefault(name, []).extend(shares(cast, scene, masks))
 
 
 def made(maps: Tensor, scene: Scene, look: Look) -> Iterator[tuple[Way, Tensor]]:
     """The masks of each way."""
     for rule, name, balance in WAYS:
         masks = parted(maps, scene, replace(look, rule=RULES[rule], balance=balance))
-        yield (rule, name, balance), SETTLE[name](masks, scene.image)[0] >= 0.5
+        settle = enlarged if name == "alone" else look.settle
+        yield (rule, name, balance), settle(masks, scene.image)[0] >= 0.5
+
+
+def settled(maps: Tensor, scene: Scene, look: Look) -> Iterator[tuple[str, Tensor]]:
+    """The masks of each of POTENTIALS."""
+    masks = parted(maps, scene, look)
+    for name, potentials in POTENTIALS.items():
+        yield name, refined(masks, scene.image, potentials)[0] >= 0.5
 
 
 def shares(cast: Cast, scene: Scene, masks: Tensor) -> Iterator[float]:
@@ -86,20 +97,26 @@ def main() -> None:
     parser.add_argument("--cast-seed", type=int, default=1000, help="of the first (1000)")
     parser.add_argument("--photos", type=int, default=3, help="of each cast (3)")
     parser.add_argument("--base", default="toybox")
+    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     quiet()
     base, found = Base.load(asked.base), Found()
-    base.precision, method = faster(base), fitted(ConceptDrivenEM, base)
+    base.precision = faster(base)
+    method = fitted(ConceptDrivenEM, base, **overrides(ConceptDrivenEM, asked.set))
     for seed in range(asked.cast_seed, asked.cast_seed + asked.casts):
         measure(base, method, seed, asked.photos, found)
     print(f"{asked.casts} casts from {asked.cast_seed}, {len(found.seconds)} photos, {asked.base}")
     print(f"E-step: {fmean(found.seconds):.2f} s a photo, {asked.threads} threads")
     print(f"{'':10}{'alone':>8}{'balanced':>10}{'CRF':>8}{'balanced':>10}")
     for rule, ways in groupby(WAYS, key=lambda way: way[0]):
-        bare, fair, settled, both = (fmean(found.overlaps[way]) for way in ways)
-        print(f"{rule:10}{bare:8.3f}{fair:10.3f}{settled:8.3f}{both:10.3f}")
+        bare, fair, crf, both = (fmean(found.overlaps[way]) for way in ways)
+        print(f"{rule:10}{bare:8.3f}{fair:10.3f}{crf:8.3f}{both:10.3f}")
+    balance = "balanced" if method.balance else "not balanced"
+    print(f"CRF of {method.rule}, {balance}, with the parameters of")
+    for name, overlaps in found.potentials.items():
+        print(f"{name:10}{fmean(overlaps):8.3f}")
 
 
 if __name__ == "__main__":

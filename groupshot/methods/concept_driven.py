@@ -16,6 +16,7 @@ Break-A-Scene's (arXiv 2305.16311), which the paper builds on. Who is on the lef
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count, repeat
 from typing import Any, ClassVar, Literal
 
@@ -25,6 +26,7 @@ from torch import Generator, Tensor
 from groupshot.attention import positions, recorded
 from groupshot.base import Base
 from groupshot.cast import Cast
+from groupshot.crf import POTENTIALS
 from groupshot.estep import Look, Scene, check_seen, enlarged, estimated, portions, scenes, seen
 from groupshot.keep import Keep, Kept
 from groupshot.losses import denoising, localised, masked, prior
@@ -113,6 +115,9 @@ class ConceptDrivenEM:
     """Whether a photo's only background is what its things leave, or attended: our choice."""
     crf: bool = True
     """Whether a dense CRF settles all masks of a photo together, as in the paper."""
+    potentials: Literal["deeplab", "cutler", "weak", "dss"] = "deeplab"
+    """Whose published parameters the CRF has, of those in `crf.POTENTIALS`; the paper gives none.
+    On the toybox `python -m groupshot.benchmarks.em_start` compares them."""
     refresh: Count = 50
     """Steps from one estimate of the masks to the next: our choice."""
     settled: Share = 0.98
@@ -270,6 +275,7 @@ class ConceptDrivenEM:
     @property
     def look(self) -> Look:
         """How the E-step looks."""
+        crf = partial(refined, potentials=POTENTIALS[self.potentials])
         return Look(
             timesteps=self.timesteps,
             resolutions=self.resolutions,
@@ -277,7 +283,7 @@ class ConceptDrivenEM:
             balance=self.balance,
             rule=RULES[self.rule],
             leftover=self.leftover,
-            settle=refined if self.crf else enlarged,
+            settle=crf if self.crf else enlarged,
         )
 
 
