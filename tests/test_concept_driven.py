@@ -1,6 +1,7 @@
 """Concept-driven EM: words and masks in turn, and what is said where that cannot work."""
 
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -265,13 +266,18 @@ def test_the_crf_has_the_parameters_that_are_asked_for(name):
     torch.testing.assert_close(quick(**said).look.settle(masks, image), expected)
 
 
-def test_classes_are_drawn_where_the_base_knows_the_words(base, halves):
+def test_things_are_drawn_where_the_base_knows_the_words_and_backgrounds_alone(base, halves):
     word = base.lexicon[0]
     method = quick(priors=3, scenery=(word, "in qqzz"))
-    own = method.drawn(base, {"cat", "dog"}, torch.Generator().manual_seed(0))
+    own = method.drawn(base, halves, torch.Generator().manual_seed(0))
     assert {phrase: len(latents) for phrase, latents in own.items()} == {
         "cat": 2,
         f"cat {word}": 2,
         "dog": 2,
         f"dog {word}": 2,
+        "beach": 3,
     }
+    things = replace(halves, concepts=halves.concepts[:2])
+    alone = method.drawn(base, things, torch.Generator().manual_seed(0))
+    assert alone.keys() == own.keys() - {"beach"}
+    assert all(torch.equal(latents, own[phrase]) for phrase, latents in alone.items())

@@ -14,7 +14,7 @@ Break-A-Scene's (arXiv 2305.16311), which the paper builds on. Who is on the lef
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count, repeat
@@ -157,7 +157,7 @@ class ConceptDrivenEM:
         periods = self.periods(base, cast, crops, keep)
         yield from self.words(base, rows, periods)
         if self.weights != "none":
-            yield from self.everything(base, rows, keep, periods, classes)
+            yield from self.everything(base, rows, keep, periods, cast)
 
     def rows(self, base: Base, classes: Nouns, keep: Keep) -> Part:
         """The concepts' rows, no two of them alike."""
@@ -196,10 +196,10 @@ class ConceptDrivenEM:
             )
 
     def everything(
-        self, base: Base, rows: Part, keep: Keep, periods: Iterator[Samples], classes: Nouns
+        self, base: Base, rows: Part, keep: Keep, periods: Iterator[Samples], cast: Cast
     ) -> Iterator[Stage[Pair]]:
         """The second phase, in which the classes are preserved."""
-        own = keep("priors", lambda g: self.drawn(base, {*classes.values()}, g))
+        own = keep("priors", lambda g: self.drawn(base, cast, g))
         preserved = lessons(base, own, self.prior_batch, self.recalled, keep.seeded("recalled"))
         others = SETS[self.weights](base, self.rank, ATTENTION, keep.seeded("lora"))
         rate = self.lora_rate if self.weights == "lora" else self.weight_rate
@@ -212,11 +212,13 @@ class ConceptDrivenEM:
                 steps=steps,
             )
 
-    def drawn(self, base: Base, classes: Collection[str], generator: Generator) -> Kept:
-        """The base's own pictures of every class, as many here as there."""
+    def drawn(self, base: Base, cast: Cast, generator: Generator) -> Kept:
+        """The base's own pictures of every class: of things as many here as there."""
         places = ("", *known(self.scenery, base.lexicon))
-        phrases = {f"{noun} {place}".strip() for noun in classes for place in places}
-        return priors(base, phrases, math.ceil(self.priors / len(places)), generator)
+        things = {each.noun or "" for each in cast.concepts if each.kind == "thing"}
+        phrases = {f"{noun} {place}".strip() for noun in things for place in places}
+        own = priors(base, phrases, math.ceil(self.priors / len(places)), generator)
+        return own | priors(base, {*nouns(cast).values()} - things, self.priors, generator)
 
     def loss(self, base: Base, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         """Both terms of the M-step, in one pass of the denoiser."""
