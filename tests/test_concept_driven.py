@@ -16,7 +16,7 @@ from groupshot import estep
 from groupshot.cast import Cast
 from groupshot.crf import POTENTIALS
 from groupshot.errors import UserError
-from groupshot.fields import overrides
+from groupshot.fields import card, overrides
 from groupshot.files import load_tensors
 from groupshot.keep import Keep
 from groupshot.masks import refined, segmenters
@@ -264,6 +264,12 @@ def test_the_crf_has_the_parameters_that_are_asked_for(name):
     image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     expected = refined(masks, image, POTENTIALS[name])
     torch.testing.assert_close(quick(**said).look.settle(masks, image), expected)
+
+
+def test_the_card_owns_up_to_what_its_defaults_do():
+    differ = card(ConceptDrivenEM).partition("Where we differ: ")[2]
+    owned = ("rule", "balance", "leftover", "weights", "settled", "scenery", "hints")
+    assert all(f"`{name}`" in differ for name in owned)
 
 
 def test_things_are_drawn_where_the_base_knows_the_words_and_backgrounds_alone(base, halves):

@@ -9,8 +9,14 @@ learned inside these masks, their attention drawn to them (M). So words and mask
 and the masks are a product too.
 
 Where we differ: the paper leaves open how attention is made binary, how often masks are found
-again, whether weights learn after the words, and all rates: these are fields. Losses and phases are
-Break-A-Scene's (arXiv 2305.16311), which the paper builds on. Who is on the left may be said.
+again, whether weights learn after the words, and all rates: these are fields. By default nothing is
+made binary before the CRF (`rule`); a photo's things are taken to have equal shares of its
+attention (`balance`), its only background to be what they leave, wherever its own word is looked
+for (`leftover`); on the toybox the U-Net learns in the second phase (`weights`). Once masks have
+settled they stay, whatever is learned after that (`settled`). Losses and phases are Break-A-Scene's
+(arXiv 2305.16311), which the paper builds on, but masks are made small as means over area, not by
+the nearest pixel, and what is preserved is the classes, on the toybox in some places (`scenery`).
+Who is on the left may be said (`hints`).
 """
 
 import math
@@ -121,7 +127,7 @@ class ConceptDrivenEM:
     refresh: Count = 50
     """Steps from one estimate of the masks to the next: our choice."""
     settled: Share = 0.98
-    """Masks that agree so well with those before (mean IoU) are not estimated again; 1: always."""
+    """Masks that agree so well with those before (mean IoU) stay to the end; 1: never."""
     hints: bool = True
     """Whether a `where` in cast.yaml, left or right, weighs on the masks. Our addition."""
     warm_up: Number = 0
