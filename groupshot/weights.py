@@ -54,6 +54,13 @@ def filled(part: Part, values: Mapping[str, Tensor]) -> Part:
     return part
 
 
+def shaken(part: Part, size: float, generator: torch.Generator) -> Part:
+    """The part, with noise of a size on its tensors."""
+    begun = {name: tensor.detach().cpu() for name, tensor in part.tensors.items()}
+    noise = {k: torch.randn(each.shape, generator=generator) for k, each in begun.items()}
+    return filled(part, {k: each + size * noise[k] for k, each in begun.items()})
+
+
 def tokens(
     base: Base, nouns: Mapping[str, str | None], vectors: int, generator: torch.Generator
 ) -> Part:

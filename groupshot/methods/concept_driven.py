@@ -55,7 +55,7 @@ from groupshot.samples import (
 from groupshot.samples.captions import SCENERY, known
 from groupshot.samples.room import check_room
 from groupshot.stage import Stage
-from groupshot.weights import ATTENTION, SETS, Part, filled, tokens
+from groupshot.weights import ATTENTION, SETS, Part, shaken, tokens
 
 Nouns = Mapping[str, str]
 """The class noun of each concept."""
@@ -168,12 +168,7 @@ class ConceptDrivenEM:
     def rows(self, base: Base, classes: Nouns, keep: Keep) -> Part:
         """The concepts' rows, no two of them alike."""
         part = tokens(base, STARTS[self.start](classes), self.vectors, keep.seeded("tokens"))
-        chance, size = keep.seeded("noise"), self.noise * base.spread
-        begun = {name: row.detach().cpu() for name, row in part.tensors.items()}
-        return filled(
-            part,
-            {k: row + size * torch.randn(row.shape, generator=chance) for k, row in begun.items()},
-        )
+        return shaken(part, self.noise * base.spread, keep.seeded("noise"))
 
     def whole(self, base: Base, samples: Samples, rows: Part) -> Stage[Batch]:
         """A stage before any masks, as Textual Inversion."""
