@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +48,11 @@ class Together:
         rank: dict[Side | None, int] = {"left": 0, None: 1, "right": 2}
         return tuple(sorted(self.shows, key=lambda name: rank[self.where.get(name)]))
 
+    def parts(self, one: str, other: str) -> bool:
+        """Whether it tells two apart: it shows one of them alone, or says who is on which side."""
+        alone = (one in self.shows) != (other in self.shows)
+        return alone or self.where.get(one) != self.where.get(other)
+
     @property
     def masks(self) -> dict[str, Image.Image]:
         """The hand masks ('L') of those concepts that have one, by name."""
@@ -66,6 +72,16 @@ class Cast:
     def names(self) -> tuple[str, ...]:
         """The concepts' names, in order."""
         return tuple(concept.name for concept in self.concepts)
+
+    @property
+    def entangled(self) -> tuple[tuple[Concept, Concept], ...]:
+        """Two and two things that are only ever seen together, if no `where` tells them apart."""
+        things = [each for each in self.concepts if each.kind == "thing" and not each.photos]
+        return tuple(
+            (one, other)
+            for one, other in combinations(things, 2)
+            if not any(each.parts(one.name, other.name) for each in self.together)
+        )
 
     @property
     def unhinted(self) -> "Cast":

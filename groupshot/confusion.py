@@ -91,6 +91,9 @@ def told(base: Base, cast: Cast) -> Iterator[str]:
             f"<{cast.names[0]}> is alone in its cast: nobody to be confused with, and what "
             "contrasts concepts (clif) has only common things to contrast it with"
         )
+    alike = [(a.name, b.name, a.noun) for a, b in cast.entangled if a.noun and a.noun == b.noun]
+    for one, other, noun in alike[:SHOWN]:
+        yield TOSS.format(one, other, noun)
     for each in pairs[:SHOWN]:
         yield f"likely to be confused: {each}"
     if len(pairs) > SHOWN:
@@ -98,6 +101,12 @@ def told(base: Base, cast: Cast) -> Iterator[str]:
     if pairs:
         yield HELP
 
+
+TOSS = (
+    "<{0}> and <{1}> (both a {2}) are only ever seen together: without hand masks, which is which "
+    "is a coin toss; `where: {{{0}: left}}` beside `shows` in cast.yaml decides it"
+)
+"""What to say of two of one class that nothing tells apart."""
 
 HELP = (
     "what may help: a method that tells them apart while learning (clif contrasts their words), "

@@ -58,6 +58,26 @@ def test_a_photo_may_say_on_which_side_somebody_is(folder):
     assert Cast.load(folder).together[0].where == {"rex": "left"}
 
 
+@pytest.mark.parametrize(
+    ("rows", "pairs"),
+    [
+        (["shows: [ida, otto, bay]", "shows: [otto, ida]"], {("ida", "otto")}),
+        (["shows: [ida, otto]", "shows: [ida]"], set()),
+        (["shows: [ida, otto, luna]", "shows: [otto, ida]"], {("ida", "otto")}),
+        (["shows: [ida, otto]", "shows: [ida, otto], where: {otto: left}"], set()),
+        (["shows: [ida, otto], where: {otto: left, ida: left}"], {("ida", "otto")}),
+    ],
+)
+def test_who_is_only_ever_seen_together_and_nothing_tells_apart(folder, rows, pairs):
+    photos = [save_picture(folder / "both" / f"{i}.jpg") for i, _ in enumerate(rows)]
+    lines = [f"{{image: both/{p.name}, {row}}}" for p, row in zip(photos, rows, strict=True)]
+    (folder / "cast.yaml").write_text(
+        "concepts: {luna: {images: luna.cat/*}, ida: {}, otto: {}, bay: {kind: background, images: "
+        f"rex.cat/*}}}}\ntogether: [{', '.join(lines)}]"
+    )
+    assert {(a.name, b.name) for a, b in Cast.load(folder).entangled} == pairs
+
+
 def test_a_cast_yml_is_not_read(folder):
     (folder / "cast.yml").write_text("together: []")
     refused(folder, "call it cast.yaml")

@@ -3,7 +3,9 @@ import dataclasses
 import pytest
 import torch
 
+from groupshot.cast import Together
 from groupshot.confusion import NEAR, distances, embeddings, likely, told
+from groupshot.doctor import of_cast
 from groupshot.weights import copied_tokens
 
 
@@ -46,6 +48,19 @@ def test_of_many_pairs_their_number_is_told(base, two_cats):
     many = tuple(dataclasses.replace(luna, name=name) for name in ("a", "b", "c", "d"))
     cast = dataclasses.replace(two_cats, concepts=many)
     assert "and 2 more pairs" in list(told(base, cast))
+
+
+def test_two_of_one_class_who_are_only_seen_together_need_to_be_told_apart(base, two_cats):
+    photo = two_cats.concepts[0].photos[0]
+    people = tuple(dataclasses.replace(each, photos=()) for each in two_cats.concepts)
+    both = Together(photo=photo, shows=("luna", "rex"), mask_paths={})
+    cast = dataclasses.replace(two_cats, concepts=people, together=(both,))
+    (toss,) = (line for line in told(base, cast) if "coin toss" in line)
+    assert "<luna> and <rex> (both a cat)" in toss and "`where: {luna: left}`" in toss
+    (_, says) = of_cast(base, cast)
+    assert toss in says.says
+    sided = dataclasses.replace(cast, together=(dataclasses.replace(both, where={"rex": "left"}),))
+    assert not any("coin toss" in line for line in told(base, sided))
 
 
 @pytest.mark.parametrize("noun", ["cat", None])
