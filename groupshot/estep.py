@@ -5,7 +5,7 @@ random timesteps, made binary, and settled by a dense CRF for all concepts of a 
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from groupshot.castfile import Side
 from groupshot.errors import Visible
 from groupshot.keep import Kept
 from groupshot.masks import Rule, balanced
-from groupshot.masks.rounds import alike
-from groupshot.masks.sightings import Shown, inside, photos
+from groupshot.masks.rounds import alike, remembered
+from groupshot.masks.sightings import Shown, inside, photos, restored
 from groupshot.samples import pixels
 from groupshot.samples.subsets import naming
 from groupshot.shapes import CrossMap, FullMasks, HardMask, Image, Latent, Masks, Positions
@@ -199,6 +199,35 @@ def seen(masks: Mapping[str, HardMask]) -> tuple[str, ...]:
         if mask.mean() >= LEAST and not any(same):
             distinct.append(name)
     return tuple(distinct)
+
+
+def learnable(
+    cast: Cast, rounds: Iterable[Kept], run: Path
+) -> Iterator[tuple[tuple[Mapping[str, HardMask], ...], list[tuple[str, ...]]]]:
+    """For each round the photos' masks, at their size, and who in each has one to learn from.
+
+    In the first round that must be everyone, somewhere; who is lost later keeps what they had.
+    """
+    now: Kept = {}
+    for found in rounds:
+        first, now = not now, steadied(cast, now, found)
+        masks = tuple(each.masks for each in remembered(cast, now, ""))
+        shown = [seen(there) for there in masks]
+        if first:
+            check_seen(cast, shown, run)
+        yield masks, shown
+
+
+def steadied(cast: Cast, before: Kept, now: Kept) -> Kept:
+    """Masks found anew; but where somebody has lost theirs in every photo, those from before.
+
+    All masks of these photos: they were settled together.
+    """
+    had, have = (
+        {name for there in restored(cast, masks) for name in seen(there)} for masks in (before, now)
+    )
+    lost = {key.rsplit(":", 1)[0] for key in now if key.rsplit(":", 1)[1] in had - have}
+    return {k: before[k] if k.rsplit(":", 1)[0] in lost else mask for k, mask in now.items()}
 
 
 def check_seen(cast: Cast, shown: Collection[Collection[str]], run: Path) -> None:

@@ -237,6 +237,32 @@ def test_attention_that_never_separates_is_reported_to_be_looked_at(
     assert (tmp_path / "run" / "kept" / "masks-0.safetensors").is_file()
 
 
+@pytest.mark.parametrize(("lost", "stays"), [((1,), False), ((1, 2), True)])
+def test_who_is_lost_in_every_photo_later_on_keeps_the_masks_from_before(
+    base, halves, tmp_path, monkeypatch, lost, stays
+):
+    times: list[int] = []
+
+    def estimated(base, some, look, generator):
+        times.append(1)
+        found = {}
+        for number, scene in enumerate(some, 1):
+            for k, name in enumerate(halves.names):
+                mask = torch.zeros(64, 64, dtype=torch.bool)
+                gone = len(times) > 1 and name == "rex" and number in lost
+                mask[len(times) :, 20 * k : 20 * k + 20] = not gone
+                found[f"{scene.photo}:{name}"] = mask
+        return found
+
+    monkeypatch.setattr("groupshot.methods.concept_driven.estimated", estimated)
+    with base.borrowed():
+        plan = quick(crops=1, least=1.0, batch=16).plan(base, halves, keeping(tmp_path / "plan"))
+        first, then = (next(plan).samples(0, torch.Generator().manual_seed(0)) for _ in "ab")
+    assert len(times) == 2
+    assert torch.equal(first.masks, then.masks) == stays
+    assert any("<rex>" in caption for caption in then.captions)
+
+
 def test_more_concepts_than_a_caption_has_room_for(base, tmp_path, shifting):
     names = [f"cat-{chr(97 + i)}" for i in range(24)]
     folder = tmp_path / "crowd"

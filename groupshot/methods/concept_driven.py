@@ -33,11 +33,11 @@ from groupshot.attention import positions, recorded
 from groupshot.base import Base
 from groupshot.cast import Cast
 from groupshot.crf import POTENTIALS
-from groupshot.estep import Look, Scene, check_seen, enlarged, estimated, portions, scenes, seen
+from groupshot.estep import Look, Scene, enlarged, estimated, learnable, portions, scenes
 from groupshot.keep import Keep, Kept
 from groupshot.losses import denoising, localised, masked, prior
 from groupshot.masks import RULES, by_hand, kept, refined
-from groupshot.masks.rounds import agreement, remembered
+from groupshot.masks.rounds import agreement
 from groupshot.presets import Count, Number, Share, Weight, per_base
 from groupshot.retention import Lesson, Lessons, lessons
 from groupshot.samples import (
@@ -243,11 +243,8 @@ class ConceptDrivenEM:
 
     def periods(self, base: Base, cast: Cast, crops: Kept, keep: Keep) -> Iterator[Samples]:
         """What each stage learns from: all photos, with the masks that there are by then."""
-        photos = shots(cast)
-        for found in self.masks(base, cast, keep):
-            masks = tuple(each.masks for each in remembered(cast, found, self.name))
-            shown = [seen(there) for there in masks]
-            check_seen(cast, shown, keep.folder.parent)
+        photos, found = shots(cast), self.masks(base, cast, keep)
+        for masks, shown in learnable(cast, found, keep.folder.parent):
             some = tuple(replace(p, shows=names) for p, names in zip(photos, shown, strict=True))
             yield unions(base, some, crops, masks, self.batch)
 
