@@ -1,13 +1,15 @@
 """The E-step: attention averaged, weighed by hints, made masks, and cheap."""
 
 from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 import pytest
 import torch
-from conftest import save_picture
+from conftest import loaded, save_picture
 
 from groupshot.attention import positions, recorded
+from groupshot.bench.suites import SUITES, cast_in
 from groupshot.cast import Cast
 from groupshot.estep import (
     Look,
@@ -23,7 +25,11 @@ from groupshot.estep import (
     seen,
     sided,
 )
+from groupshot.keep import Keep
 from groupshot.masks import RULES, refined
+from groupshot.methods import ConceptDrivenEM
+from groupshot.samples import nouns
+from groupshot.scores.masks import overlap, true_mask
 from groupshot.weights import tokens
 
 LOOK = Look(
@@ -148,6 +154,25 @@ def test_whom_the_crf_leaves_nothing_keeps_what_they_had(borrowed, both):
     luna, bay, rex = found(borrowed, scene, look, seeded())
     assert luna.float().mean() == 0.5
     assert not bay.any() and not rex.any()  # nothing tells them apart
+
+
+def test_on_the_toybox_it_finds_out_who_is_where(tmp_path):
+    base, method = loaded("toybox"), ConceptDrivenEM()
+    cast = cast_in(tmp_path / "cast", SUITES["entangled"].troupe(1002, 2), False)
+    cast = replace(cast, together=cast.together[:3])
+    shares = {}
+    with base.borrowed():
+        method.rows(base, nouns(cast), Keep(tmp_path, 0))
+        some = method.scenes(base, cast)
+        for balance in (True, False):
+            masks = estimated(base, some, replace(method.look, balance=balance), seeded())
+            shares[balance] = fmean(
+                overlap(mask, true)
+                for key, mask in masks.items()
+                if (true := true_mask(cast.folder, *key.rsplit(":", 1))) is not None
+            )
+    assert shares[True] >= 0.6
+    assert shares[True] > shares[False] + 0.05
 
 
 def test_only_masks_of_one_s_own_count():
