@@ -236,8 +236,8 @@ def doctor(options: Namespace) -> int:
     findings = examined()
     if options.cast is not None:
         findings += of_cast(Base.load(options.base), Cast.load(options.cast))
-    lines = [f"{'ok' if f.ok else '!!'}  {f.name}: {f.says}" for f in findings]
-    show(options, {f.name: {"ok": f.ok, "says": f.says} for f in findings}, lines)
+    lines = [f"{f.mark}  {f.name}: {f.says}" for f in findings]
+    show(options, {f.name: {"ok": f.ok, "warns": f.warns, "says": f.says} for f in findings}, lines)
     return 0 if all(f.ok for f in findings) else 1
 
 

@@ -19,7 +19,11 @@ from groupshot.clip import summed_up
 from groupshot.samples import known, with_article
 
 NEAR = 0.5
-"""Who is nearer to another than this share of what class words usually are is likely confused."""
+"""Who is nearer to another than this share of what class words usually are is likely confused.
+
+Ours, and not calibrated: no two of the toybox's class words are as near, so that there it finds
+those of one class only.
+"""
 
 ORDINARY = ("cat", "dog", "bear", "bird", "robot", "chair", "car", "person", "house", "flower")
 """Class words that nobody takes for each other."""
@@ -86,9 +90,10 @@ def told(base: Base, cast: Cast) -> Iterator[str]:
     """What is to be said of a cast before it is learned, in a few lines; nothing if all is well."""
     nouns = {c.name: c.noun for c in cast.concepts if c.noun is not None and c.kind == "thing"}
     pairs = likely(base, nouns) if len(nouns) > 1 else []
-    if len(cast.concepts) == 1:
+    things = [concept.name for concept in cast.concepts if concept.kind == "thing"]
+    if len(things) == 1:
         yield (
-            f"<{cast.names[0]}> is alone in its cast: nobody to be confused with, and what "
+            f"<{things[0]}> is alone in its cast: nobody to be confused with, and what "
             "contrasts concepts (clif) has only common things to contrast it with"
         )
     alike = [(a.name, b.name, a.noun) for a, b in cast.entangled if a.noun and a.noun == b.noun]
@@ -109,7 +114,7 @@ TOSS = (
 """What to say of two of one class that nothing tells apart."""
 
 HELP = (
-    "what may help: a method that tells them apart while learning (clif contrasts their words), "
-    "and different class words where both are true (kitten, cat)"
+    "what may help: a method that tells them apart while learning (far holds the attention to each "
+    "word to its own, clif contrasts the words), and different class words where both are true"
 )
 """What to do about it."""

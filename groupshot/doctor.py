@@ -33,8 +33,16 @@ class Finding:
 
     name: str
     ok: bool
+    """Whether it will do."""
     says: str
     """What was found, and what to do where it will not do."""
+    warns: bool = False
+    """Whether it should be thought about though it will do."""
+
+    @property
+    def mark(self) -> str:
+        """All that who reads quickly needs to see."""
+        return "!!" if not self.ok else "??" if self.warns else "ok"
 
 
 def examined() -> list[Finding]:
@@ -103,11 +111,12 @@ def of_cast(base: Base, cast: Cast) -> list[Finding]:
             check_nouns(cast, base.lexicon)
     except UserError as mistake:
         return [Finding(name="classes", ok=False, says=str(mistake))]
-    says = list(told(base, cast)) or ["no two of its concepts are likely to be confused"]
+    warnings = list(told(base, cast))
+    says = warnings or ["no two of its concepts are likely to be confused"]
     members = [f"<{c.name}> is {with_article(c.noun) if c.noun else LACKS}" for c in cast.concepts]
     return [
         Finding(name="classes", ok=True, says=", ".join(members)),
-        Finding(name="confusion", ok=True, says="\n    ".join(says)),
+        Finding(name="confusion", ok=True, warns=bool(warnings), says="\n    ".join(says)),
     ]
 
 

@@ -54,8 +54,8 @@ def filled(part: Part, values: Mapping[str, Tensor]) -> Part:
     return part
 
 
-def shaken(part: Part, size: float, generator: torch.Generator) -> Part:
-    """The part, with noise of a size on its tensors."""
+def shaken(part: Part, size: Tensor, generator: torch.Generator) -> Part:
+    """The part, with noise of a size, for each column of its rows, on its tensors."""
     begun = {name: tensor.detach().cpu() for name, tensor in part.tensors.items()}
     noise = {k: torch.randn(each.shape, generator=generator) for k, each in begun.items()}
     return filled(part, {k: each + size * noise[k] for k, each in begun.items()})

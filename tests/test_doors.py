@@ -369,7 +369,7 @@ def test_doctor_tells_a_class_word_that_the_base_does_not_know(
 
 def test_doctor_tells_who_in_a_cast_is_likely_to_be_confused(groupshot, folder, base_folder):
     _, out, _ = groupshot("doctor", folder, "--base", base_folder)
-    assert "confusion: likely to be confused: <luna> and <rex> (both a cat" in out
+    assert "??  confusion: likely to be confused: <luna> and <rex> (both a cat" in out
     assert "clif" in out
 
 

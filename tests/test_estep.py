@@ -1,6 +1,7 @@
 """The E-step: attention averaged, weighed by hints, made masks, and cheap."""
 
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -157,7 +158,7 @@ def test_whom_the_crf_leaves_nothing_keeps_what_they_had(borrowed, both):
 
 
 def test_on_the_toybox_it_finds_out_who_is_where(tmp_path):
-    base, method = loaded("toybox"), ConceptDrivenEM()
+    base, method = loaded(Path("toybox")), ConceptDrivenEM()
     cast = cast_in(tmp_path / "cast", SUITES["entangled"].troupe(1002, 2), False)
     cast = replace(cast, together=cast.together[:3])
     shares = {}

@@ -185,6 +185,18 @@ def test_photos_come_with_masks_on_either_side_and_concepts_equally_often():
     assert len({np.nonzero(one.placed[0].mask)[1].mean() > SIZE / 2 for one in made}) == 2
 
 
+def test_of_an_oblong_photo_a_square_names_only_whom_it_shows():
+    picture = Image.new("RGB", (2 * SIZE, SIZE), "gray")
+    masks = {name: np.zeros((SIZE, 2 * SIZE), dtype=np.float32) for name in ("luna", "rex")}
+    masks["luna"][20:40, :20] = masks["rex"][20:40, -20:] = 1
+    shot = Shot(picture=picture, shows=("luna", "rex"), source="both.png")
+    draw = photo_draw([(shot, masks)], ("a photo of {}",), SIZE, 0.9)
+    for made in (draw(seeded(seed)) for seed in range(40)):
+        assert made.placed, "a square that shows nobody teaches nothing"
+        assert all(placed.mask.sum() >= 200 for placed in made.placed), "at least half of each"
+        assert made.caption == f"a photo of {' and '.join(p.words for p in made.placed)}"
+
+
 def test_either_by_its_share():
     for share, names in ((0.0, {"b"}), (1.0, {"a"}), (0.5, {"a", "b"})):
         draw = either(share, lambda g: "a", lambda g: "b")

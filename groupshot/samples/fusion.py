@@ -20,11 +20,14 @@ from groupshot.samples.composites import Composite, Placed, collage, composite
 from groupshot.samples.crops import Box, mask_crop, scaled, square
 from groupshot.samples.cutouts import Cutout, box_of, cut
 from groupshot.samples.grounds import Ground, Masked, backdrop
-from groupshot.samples.photos import PhotoMask
+from groupshot.samples.photos import PhotoMask, Shot
 from groupshot.samples.spots import ENLARGED, Interval, Rules
-from groupshot.samples.subsets import subset
+from groupshot.samples.subsets import HALF, share, subset
 
 T = TypeVar("T")
+
+TRIES = 20
+"""Squares of an oblong photo that are tried for one that shows somebody."""
 
 Draw = Callable[[Generator], Composite]
 """Gives a random picture, and all that is true of it."""
@@ -131,16 +134,28 @@ def photo_draw(photos: Sequence[Masked], templates: Sequence[str], size: int, le
 
     def draw(g: Generator) -> Composite:
         shot, masks = one_of(of[one_of(names, g)], g)
-        box = square(shot.picture, least, g)
-        words = caption(one_of(templates, g), shot.shows)
+        box, shown = view(shot, masks, least, g)
+        words = caption(one_of(templates, g), shown)
         made = Composite(
             picture=scaled(shot.picture, size, box).convert("RGB"),
             caption=words,
-            placed=tuple(framed(name, masks[name], box, size) for name in shot.shows),
+            placed=tuple(framed(name, masks[name], box, size) for name in shown),
         )
         return mirrored(made) if tossed(g) else made
 
     return draw
+
+
+def view(
+    shot: Shot, masks: Mapping[str, PhotoMask], least: float, g: Generator
+) -> tuple[Box, Sequence[str]]:
+    """A random square of a photo, and whom it shows: of an oblong one not always everyone."""
+    box = square(shot.picture, least, g)
+    for _ in range(TRIES):
+        if shown := [name for name in shot.shows if share(masks[name], box) >= HALF]:
+            return box, shown
+        box = square(shot.picture, least, g)
+    return box, shot.shows
 
 
 def framed(name: str, mask: PhotoMask, box: Box, size: int) -> Placed:
