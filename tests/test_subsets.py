@@ -114,17 +114,17 @@ def test_only_those_are_named_whom_a_crop_of_an_oblong_photo_shows(base):
 
 
 def test_a_background_is_shown_by_what_it_fills_of_a_crop():
-    boxes = [(0, 0, 32, 32), (16, 0, 48, 32)]
+    boxes = torch.tensor([(0, 0, 32, 32), (16, 0, 48, 32)])
     names = ("luna", "rex", "sea")
     assert showing(names, edges(64), boxes) == {0: ["luna", "sea"], 1: ["sea"]}
 
 
 def test_where_no_crop_shows_anybody_there_is_the_one_that_shows_most():
-    boxes = [(5, 0, 37, 32), (6, 0, 38, 32), (16, 0, 48, 32)]
+    boxes = torch.tensor([(5, 0, 37, 32), (6, 0, 38, 32), (16, 0, 48, 32)])
     assert showing(("luna", "rex"), edges(64), boxes) == {0: ["luna"]}
 
 
 def test_a_square_photo_is_all_in_each_of_its_crops():
-    boxes = [(8, 0, 24, 16), (0, 0, 16, 16)]
+    boxes = torch.tensor([(8, 0, 24, 16), (0, 0, 16, 16)])
     names = ["luna", "rex", "sea"]
     assert showing(names, edges(32), boxes) == {0: names, 1: names}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from groupshot.base import Base
 from groupshot.keep import Kept
@@ -57,7 +57,7 @@ def unions(
     pooled = torch.stack([small, small.flip(-1)], dim=2)
     shown_in = [
         showing(shot.shows, there, boxes)
-        for shot, there, boxes in zip(shots, masks, views["boxes"].tolist(), strict=True)
+        for shot, there, boxes in zip(shots, masks, views["boxes"], strict=True)
     ]
 
     def batch(step: int, generator: Generator) -> Batch:
@@ -80,13 +80,13 @@ def unions(
 
 
 def showing(
-    names: Sequence[str], masks: Mapping[str, PhotoMask], boxes: Sequence[Box]
+    names: Sequence[str], masks: Mapping[str, PhotoMask], boxes: Tensor
 ) -> dict[int, list[str]]:
     """By the number of each crop of a photo that shows somebody: whom.
 
     Where none does, the one that keeps most of somebody shows them.
     """
-    kept = [{name: share(masks[name], box) for name in names} for box in boxes]
+    kept = [{name: share(masks[name], tuple(box)) for name in names} for box in boxes.tolist()]
     least = min(HALF, max(max(of.values(), default=0.0) for of in kept))
     shown = {i: [name for name in names if of[name] >= least] for i, of in enumerate(kept)}
     return {i: some for i, some in shown.items() if some or not names}
