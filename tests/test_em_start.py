@@ -48,8 +48,8 @@ def test_fields_are_those_of_the_base_or_those_that_are_set(second_base, monkeyp
     def measured(base, method, seed, most, found):
         used.append(method)
         found.seconds.append(1.0)
-        found.overlaps |= {way: [0.5] for way in WAYS}
-        found.potentials |= {"deeplab": [0.5], "dss": [0.4]}
+        found.overlaps.update({way: [0.5] for way in WAYS})
+        found.potentials.update({"deeplab": [0.5], "dss": [0.4]})
 
     monkeypatch.setattr(em_start, "measure", measured)
     monkeypatch.setattr(em_start, "faster", lambda base: "fp32")

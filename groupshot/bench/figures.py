@@ -67,7 +67,7 @@ def closed(after: Sequence[float], before: Sequence[float]) -> Difference | None
     return Difference(mean=float(gained(np.array(after), np.array(before))), low=low, high=high)
 
 
-def gained(after: NDArray[Any], before: NDArray[Any], axis: int = -1) -> NDArray[Any]:
+def gained(after: NDArray[Any], before: NDArray[Any], axis: int = -1) -> Any:
     """How much more there is in all cells, as a share of how much was lacking in all."""
     return (after - before).sum(axis) / (1 - before).sum(axis)
 

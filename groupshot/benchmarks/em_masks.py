@@ -158,7 +158,7 @@ def shares(cast: Cast, masks: Kept) -> Shares:
         if true is not None:
             found.setdefault(name, []).append(overlap(mask, true))
     everyone = [share for values in found.values() for share in values]
-    return {name: fmean(values) for name, values in {**found, ALL: everyone}.items()}
+    return {name: fmean(values) for name, values in {**found, ALL: everyone}.items() if values}
 
 
 def curves(jobs: list[Job]) -> Curves:
