@@ -108,8 +108,9 @@ def told(base: Base, cast: Cast) -> Iterator[str]:
 
 
 TOSS = (
-    "<{0}> and <{1}> (both a {2}) are only ever seen together: without hand masks, which is which "
-    "is a coin toss; `where: {{{0}: left}}` beside `shows` in cast.yaml decides it"
+    "<{0}> and <{1}> (both a {2}) are only seen together: without hand masks, which is which is a "
+    "coin toss unless `shows` names them from left to right; `where: {{{0}: left}}` in cast.yaml "
+    "decides it"
 )
 """What to say of two of one class that nothing tells apart."""
 

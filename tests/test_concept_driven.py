@@ -237,32 +237,6 @@ def test_attention_that_never_separates_is_reported_to_be_looked_at(
     assert (tmp_path / "run" / "kept" / "masks-0.safetensors").is_file()
 
 
-@pytest.mark.usefixtures("shifting")
-@pytest.mark.parametrize(
-    ("fields", "sided"),
-    [
-        ({"start": "random"}, False),
-        ({"warm_up": 1}, False),
-        ({"alike": 1.0}, False),
-        ({"hand_masks": True}, False),
-        ({"hints": False}, True),
-        ({}, False),
-    ],
-)
-def test_two_who_are_one_to_attention_are_refused(
-    base, halves, tmp_path, monkeypatch, fields, sided
-):
-    one = torch.rand(4, 4).expand(1, 3, 4, 4)
-    monkeypatch.setattr("groupshot.separation.averaged", lambda *_: one)
-    cast = halves if sided else halves.unhinted
-    if fields:
-        trained(base, cast, tmp_path / "run", **fields)
-        return
-    with pytest.raises(UserError, match="takes luna and rex for one in every photo, as in both/1"):
-        trained(base, cast, tmp_path / "run")
-    assert (tmp_path / "run/kept/masks-0.safetensors").is_file()
-
-
 @pytest.mark.parametrize(("lost", "stays"), [((1,), False), ((1, 2), True)])
 def test_who_is_lost_in_every_photo_later_on_keeps_the_masks_from_before(
     base, halves, tmp_path, monkeypatch, lost, stays

@@ -33,7 +33,7 @@ from groupshot.methods import ConceptDrivenEM, concept_driven
 from groupshot.presets import fitted
 
 FIELDS = {"steps": 2, "refresh": 1, "timesteps": 2, "resolutions": (4,), "weights": "none"}
-FEW = {"batch": 2, "crops": 1, "alike": 1.0}
+FEW = {"batch": 2, "crops": 1}
 
 
 def quick(**more) -> ConceptDrivenEM:

@@ -1,7 +1,6 @@
 """The E-step: attention averaged, weighed by hints, made masks, and cheap."""
 
 from dataclasses import replace
-from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from conftest import loaded, save_picture
 
 from groupshot.attention import positions, recorded
+from groupshot.basefolder import TOYBOX
 from groupshot.bench.suites import SUITES, cast_in
 from groupshot.cast import Cast
 from groupshot.estep import (
@@ -158,7 +158,7 @@ def test_whom_the_crf_leaves_nothing_keeps_what_they_had(borrowed, both):
 
 
 def test_on_the_toybox_it_finds_out_who_is_where(tmp_path):
-    base, method = loaded(Path("toybox")), ConceptDrivenEM()
+    base, method = loaded(TOYBOX), ConceptDrivenEM()
     cast = cast_in(tmp_path / "cast", SUITES["entangled"].troupe(1002, 2), False)
     cast = replace(cast, together=cast.together[:3])
     shares = {}

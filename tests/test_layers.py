@@ -10,7 +10,7 @@ LADDER = (
     ["errors", "signals", "files", "photo", "castfile", "cast", "shapes", "toybox"]  # the world
     + ["team", "basefolder", "base"]  # the model
     + ["keep", "attention", "crf", "masks", "samples", "estep"]  # the vocabulary of the papers
-    + ["separation", "clip", "confusion"]
+    + ["clip", "confusion"]
     + ["recipes", "weights", "losses", "retention", "learned", "optimisers"]
     + ["pictures", "runfolder", "checkpoint", "stage", "presets", "run"]
     + ["scores", "export"]  # the engine

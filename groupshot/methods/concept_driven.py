@@ -54,7 +54,6 @@ from groupshot.samples import (
 )
 from groupshot.samples.captions import SCENERY, known
 from groupshot.samples.room import check_room
-from groupshot.separation import check_apart
 from groupshot.stage import Stage
 from groupshot.weights import ATTENTION, SETS, Part, shaken, tokens
 
@@ -131,9 +130,6 @@ class ConceptDrivenEM:
     """Masks that agree so well with those before (mean IoU) stay to the end; 1: never."""
     hints: bool = True
     """Whether a `where` in cast.yaml, left or right, weighs on the masks. Our addition."""
-    alike: Share = per_base(0.95, sd=1.0)
-    """Two who are only seen together, whose words at their nouns attend more alike (correlation) in
-    all photos, are refused; 1: nobody is. Ours, where it was measured: `groupshot.separation`."""
     warm_up: Number = 0
     """Steps at the beginning that learn whole photos, before the first estimate. Our choice."""
     update_masks: bool = True
@@ -263,8 +259,6 @@ class ConceptDrivenEM:
         """Masks by attention, each time anew until they have settled."""
         some = self.scenes(base, cast)
         now = before = keep("masks-0", lambda g: estimated(base, some, self.look, g))
-        if self.start == "class" and not self.warm_up:  # as `alike` was measured
-            check_apart(base, cast, some, self.look, self.alike, keep)
         yield now
         for number in count(1):
             now = keep(f"masks-{number}", lambda g: estimated(base, some, self.look, g))
