@@ -43,7 +43,8 @@ class Point:
 def figure(points: Sequence[Point], notes: Mapping[str, str]) -> str:
     """Confusion against distance, a plot for each way, with its note; look-alikes are filled."""
     ways = list(dict.fromkeys(point.way for point in points))
-    furthest = max(point.distance for point in points)
+    distances = [point.distance for point in points]
+    nearest, extent = min(distances), (max(distances) - min(distances)) or 1.0
     parts: list[str] = []
     for i, way in enumerate(ways):
         left = LEFT + i * (SIDE + GAP)
@@ -53,11 +54,12 @@ def figure(points: Sequence[Point], notes: Mapping[str, str]) -> str:
             y = height(share)
             parts.append(text(left - 8, y + 4, f"{share:.0%}", colour=SOFT, anchor="end"))
             x = across(left, share)
-            tick = f"{share * furthest:.2f}"
+            tick = f"{nearest + share * extent:.2f}"
             parts.append(text(x, TOP + SIDE + 18, tick, colour=SOFT, anchor="middle"))
         for point in (each for each in points if each.way == way):
-            spot = across(left, point.distance / furthest), height(point.confusion)
+            x = across(left, (point.distance - nearest) / extent)
             title = f"{' and '.join(point.names)}: {point.confusion:.0%}"
+            spot = x, height(point.confusion)
             parts.append(dot(spot, COLOURS[i], title, hollow=not point.alike))
     return page(parts, len(ways))
 
