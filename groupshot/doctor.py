@@ -1,6 +1,6 @@
 """What this machine has: versions, device, memory, disk, the built-in base, a writable cache.
 
-And who in a cast is likely to be confused.
+And of a cast, whether its photos are large enough, and who in it is likely to be confused.
 """
 
 import os
@@ -105,7 +105,7 @@ def cache() -> Finding:
 
 
 def of_cast(base: Base, cast: Cast) -> list[Finding]:
-    """Whether methods know what a cast is of, and who in it is likely to be confused."""
+    """Whether methods know what a cast is of, and what may be hard about it."""
     try:
         if base.lexicon:
             check_nouns(cast, base.lexicon)
@@ -116,8 +116,27 @@ def of_cast(base: Base, cast: Cast) -> list[Finding]:
     members = [f"<{c.name}> is {with_article(c.noun) if c.noun else LACKS}" for c in cast.concepts]
     return [
         Finding(name="classes", ok=True, says=", ".join(members)),
+        photos(cast, base.size),
         Finding(name="confusion", ok=True, warns=bool(warnings), says="\n    ".join(says)),
     ]
+
+
+def photos(cast: Cast, size: int) -> Finding:
+    """Whether any photo is smaller than the pictures of a base, which are so many pixels a side."""
+    alone = [photo for concept in cast.concepts for photo in concept.photos]
+    every = [*alone, *(each.photo for each in cast.together)]
+    sides = {photo.path: photo.image().size for photo in every}
+    small = sorted((path for path in sides if min(sides[path]) < size), key=lambda p: min(sides[p]))
+    if not small:
+        says = f"{len(sides)}, none smaller than the {size} pixels that the base draws"
+        return Finding(name="photos", ok=True, says=says)
+    width, height = sides[small[0]]
+    says = (
+        f"{len(small)} of {len(sides)} are smaller than the {size} pixels a side that the base "
+        f"draws ({small[0]} has {width} x {height}) and would be enlarged, so that what is learned "
+        "is blurred: use larger ones where there are any"
+    )
+    return Finding(name="photos", ok=True, warns=True, says=says)
 
 
 def _size(size: float) -> str:

@@ -57,7 +57,7 @@ def test_two_of_one_class_who_are_only_seen_together_need_to_be_told_apart(base,
     cast = dataclasses.replace(two_cats, concepts=people, together=(both,))
     (toss,) = (line for line in told(base, cast) if "coin toss" in line)
     assert "<luna> and <rex> (both a cat)" in toss and "`where: {luna: left}`" in toss
-    (_, says) = of_cast(base, cast)
+    (*_, says) = of_cast(base, cast)
     assert toss in says.says
     sided = dataclasses.replace(cast, together=(dataclasses.replace(both, where={"rex": "left"}),))
     assert not any("coin toss" in line for line in told(base, sided))

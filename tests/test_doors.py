@@ -15,9 +15,11 @@ from safetensors import SafetensorError
 
 from groupshot.base import Base
 from groupshot.base.known import KNOWN
+from groupshot.cast import Cast
 from groupshot.cli import main
 from groupshot.commands import COMMANDS
 from groupshot.demo import PARTS, check_ours, examples
+from groupshot.doctor import photos
 from groupshot.errors import UserError
 from groupshot.export import FORMATS
 from groupshot.fields import fields_of
@@ -371,6 +373,16 @@ def test_doctor_tells_who_in_a_cast_is_likely_to_be_confused(groupshot, folder, 
     _, out, _ = groupshot("doctor", folder, "--base", base_folder)
     assert "??  confusion: likely to be confused: <luna> and <rex> (both a cat" in out
     assert "clif" in out
+
+
+def test_doctor_tells_photos_that_are_smaller_than_the_base_draws(folder, base):
+    cast = Cast.load(folder)
+    side = min(cast.concepts[0].photos[0].image().size)
+    assert photos(cast, side).mark == "ok"
+    told = photos(cast, side + 1)
+    assert told.mark == "??"
+    assert f"4 of 4 are smaller than the {side + 1} pixels" in told.says
+    assert photos(cast, base.size).name == "photos"
 
 
 def test_bases(groupshot):
