@@ -118,4 +118,4 @@ HELP = (
     "what may help: a method that tells them apart while learning (far holds the attention to each "
     "word to its own, clif contrasts the words), and different class words where both are true"
 )
-"""What to do about it."""
+"""What to do about it; far first, since of the two it is what helped on the bench."""
