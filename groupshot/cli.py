@@ -220,7 +220,7 @@ def _judges(evaluate: argparse.ArgumentParser) -> None:
 
 
 def _compares(bench: argparse.ArgumentParser) -> None:
-    names = "single, pairs, trios, entangled, crowd"
+    names = "single, pairs, trios, entangled, entangled-trios, crowd"
     bench.add_argument("--suite", metavar="A,B", default="pairs", help=f"of {names} (pairs)")
     bench.add_argument("--methods", metavar="A,B[FIELD=VALUE]", help="rows of the table (all)")
     bench.add_argument("--casts", metavar="N", type=_count, help="how many casts (6)")

@@ -29,6 +29,7 @@ from groupshot.benchmarks.em_masks import (
 )
 from groupshot.cast import Cast
 from groupshot.errors import UserError
+from groupshot.files import load_json
 from groupshot.methods import ConceptDrivenEM, concept_driven
 from groupshot.presets import fitted
 
@@ -140,6 +141,20 @@ def test_casts_begin_where_nothing_was_tuned_on_them(base_folder, tmp_path, monk
     assert seeds == [0, 0, 0, 1, 1, 1]
 
 
+def test_three_in_a_photo_are_learned_beside_two(jobs, world_base_folder, monkeypatch):
+    def thirds(masks, images, potentials):
+        columns = torch.arange(images.shape[-1]) * 3 // images.shape[-1]
+        there = torch.stack([columns == i for i in range(3)]).float()
+        return there[None, :, None].expand(1, 3, *images.shape[2:])
+
+    monkeypatch.setattr(concept_driven, "refined", thirds)
+    three = replace(jobs[0], suite="entangled-trios")
+    learned(three, loaded(world_base_folder))
+    seen = load_json(three.curve)["2"]
+    assert seen.keys() == {"luna", "milo", "rex", "all"}
+    assert three.curve != jobs[0].curve
+
+
 def test_a_look_that_was_interrupted_is_missed(jobs, world_base_folder, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -174,7 +189,7 @@ def test_a_run_that_is_refused_stops_no_other(base_folder, tmp_path, monkeypatch
     said = capsys.readouterr().out
     assert "does not count: cast 0, fixed masks: nobody is seen" in said
     assert "all: masks estimated once have IoU 0.500" in said
-    assert "(1 cast)" in (tmp_path / "figure.svg").read_text()
+    assert "(1 cast)" in (tmp_path / "entangled.svg").read_text()
 
 
 def test_stages_begin_where_those_before_them_end():

@@ -11,13 +11,14 @@ from groupshot.benchmarks.em_start import WAYS, Found, measure
 from groupshot.crf import POTENTIALS
 from groupshot.methods import ConceptDrivenEM
 from groupshot.presets import fitted
+from groupshot.toybox.troupes import entangled
 
 
 def begun(base: Base, **fields) -> Found:
     """What is found in one photo of a cast of two of one class."""
     found = Found()
     method = ConceptDrivenEM(timesteps=1, resolutions=(4,), **fields)
-    measure(base, method, 1, 1, found)
+    measure(base, method, entangled(1), 1, 1, found)
     return found
 
 
@@ -45,7 +46,7 @@ def test_hints_are_taken_as_the_method_takes_them(world_base_folder, monkeypatch
 def test_fields_are_those_of_the_base_or_those_that_are_set(second_base, monkeypatch, capsys):
     used = []
 
-    def measured(base, method, seed, most, found):
+    def measured(base, method, troupe, seed, most, found):
         used.append(method)
         found.seconds.append(1.0)
         found.overlaps.update({way: [0.5] for way in WAYS})

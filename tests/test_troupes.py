@@ -84,6 +84,15 @@ def test_a_third_each_of_the_entangled():
         assert all(path.startswith("together/") for path in cast.album)
 
 
+def test_of_every_other_entangled_trio_two_share_a_class():
+    for seed in SEEDS:
+        cast = drawn("entangled-trios", seed)
+        a, b, c = (who.kind for who in cast.people.values())
+        assert (a == b) == (cast.variant == troupes.TWO_ALIKE) == (seed % 2 == 1)
+        assert c not in (a, b)
+        assert all(len(photo.shows) == 3 for photo in cast.album.values())
+
+
 def test_a_photo_names_those_it_shows_from_left_to_right():
     for photo in drawn("entangled", 1).album.values():
         middles = [
@@ -165,3 +174,13 @@ def test_the_sides_of_two_of_a_class_are_told(tmp_path):
         assert all(len(photo.where) == told for photo in photos)
     assert all(list(photo.where) == list(photo.shows) for photo in photos)
     assert all(list(photo.where.values()) == ["left", "right"] for photo in photos)
+
+
+def test_of_three_it_is_told_which_of_two_of_a_class_is_at_an_end(tmp_path):
+    save(tmp_path, troupes.entangled_trio(1))
+    cast = Cast.load(tmp_path)
+    for photo in cast.together:
+        left, _, right = photo.shows
+        ends = {left: "left", right: "right"}
+        assert photo.where == {k: side for k, side in ends.items() if k != "rex"}
+    assert cast.entangled == ()

@@ -42,11 +42,19 @@ SUITES = {
         sizes=(2,),
         shows="two that are only ever seen together, or with others, and no masks",
     ),
+    "entangled-trios": Suite(
+        troupe=lambda seed, _: troupes.entangled_trio(seed),
+        sizes=(3,),
+        shows="three that are only ever seen together, and no masks",
+    ),
     "crowd": Suite(
         troupe=troupes.crowd, sizes=troupes.SIZES, shows="up to ten at once, in pairs of one class"
     ),
 }
 """Every suite by the name it has on the command line."""
+
+ENTANGLED = ("entangled", "entangled-trios")
+"""Those whose concepts share all their photos."""
 
 
 def suites(typed: str) -> list[str]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from groupshot.base import Base, quiet
 from groupshot.bench.figures import closed, figure, gained
-from groupshot.bench.suites import SUITES, cast_in
+from groupshot.bench.suites import ENTANGLED, SUITES, cast_in
 from groupshot.benchmarks.curves import noted
 from groupshot.benchmarks.em_figure import CURVES, Curves, drawn
 from groupshot.cast import Cast
@@ -53,6 +53,7 @@ class Job:
     """One cast learned in one way."""
 
     out: Path
+    suite: str = "entangled"
     seed: int
     variant: str
     method: ConceptDrivenEM
@@ -63,7 +64,7 @@ class Job:
     @property
     def folder(self) -> Path:
         """Of its run."""
-        return self.out / "runs" / f"{self.seed}-{self.variant.replace(' ', '-')}"
+        return self.out / "runs" / f"{self.suite}-{self.seed}-{self.variant.replace(' ', '-')}"
 
     @property
     def curve(self) -> Path:
@@ -119,8 +120,9 @@ def whole(jobs: Sequence[Job]) -> list[Job]:
 
 def learned(job: Job, base: Base) -> None:
     """Learn a cast, or go on with it, and look at the masks on the way."""
-    troupe = SUITES["entangled"].troupe(job.seed, 2)
-    cast = cast_in(job.out / "casts" / str(job.seed), troupe, True)
+    suite = SUITES[job.suite]
+    troupe = suite.troupe(job.seed, suite.sizes[0])
+    cast = cast_in(job.out / "casts" / f"{job.suite}-{job.seed}", troupe, True)
     run = Run(cast, base=base, method=job.method, out=job.folder, resume=job.folder.exists())
     some, begun = job.method.scenes(base, cast), offsets(job.method)
     for step in run:
@@ -200,6 +202,7 @@ def main() -> None:
     """Read the command line, learn what is missing, and draw everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--suite", choices=ENTANGLED, default=ENTANGLED[0])
     parser.add_argument("--casts", type=int, default=6)
     parser.add_argument("--cast-seed", type=int, default=0, help="of the first (0)")
     parser.add_argument("--every", type=int, default=50, help="steps between two looks (50)")
@@ -218,7 +221,14 @@ def main() -> None:
     all_of, fixed = (overrides(ConceptDrivenEM, each) for each in (asked.set, asked.fixed))
     variants = methods(base, all_of, fixed)
     jobs = [
-        Job(out=asked.out, seed=seed, variant=variant, method=method, every=asked.every)
+        Job(
+            out=asked.out,
+            suite=asked.suite,
+            seed=seed,
+            variant=variant,
+            method=method,
+            every=asked.every,
+        )
         for seed in range(asked.cast_seed, asked.cast_seed + asked.casts)
         for variant, method in variants.items()
     ]
@@ -227,7 +237,7 @@ def main() -> None:
         print(f"does not count: {fault}", flush=True)
         missing.append(fault)
     told, updated = curves(whole(jobs)), variants[UPDATED]
-    with written(asked.out / "figure.svg") as draft:
+    with written(asked.out / f"{asked.suite}.svg") as draft:
         draft.write_text(drawn(told, updated.warm_up + updated.steps))
     for line in summary(told):
         print(line)

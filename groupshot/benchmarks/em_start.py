@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from groupshot.base import Base, faster, quiet
-from groupshot.bench.suites import SUITES, cast_in
+from groupshot.bench.suites import ENTANGLED, SUITES, cast_in
 from groupshot.cast import Cast
 from groupshot.crf import POTENTIALS
 from groupshot.estep import Look, Scene, averaged, enlarged, parted, sided
@@ -29,6 +29,7 @@ from groupshot.methods import ConceptDrivenEM
 from groupshot.presets import fitted
 from groupshot.samples import nouns
 from groupshot.scores.masks import overlap, true_mask
+from groupshot.toybox.casts import Troupe
 
 Way = tuple[str, str, bool]
 """A rule, what settles its masks, and whether attention is balanced."""
@@ -49,10 +50,12 @@ class Found:
     """Of each photo: attention, one rule and the CRF."""
 
 
-def measure(base: Base, method: ConceptDrivenEM, seed: int, most: int, found: Found) -> None:
-    """Add a cast's first photos to what was found."""
+def measure(
+    base: Base, method: ConceptDrivenEM, troupe: Troupe, seed: int, most: int, found: Found
+) -> None:
+    """Add the first photos of a seed's cast to what was found."""
     with tempfile.TemporaryDirectory() as place:
-        cast = cast_in(Path(place) / "cast", SUITES["entangled"].troupe(seed, 2), False)
+        cast = cast_in(Path(place) / "cast", troupe, False)
         with base.borrowed():
             method.rows(base, nouns(cast), Keep(Path(place), 0))
             for scene in method.scenes(base, cast)[:most]:
@@ -93,6 +96,7 @@ def shares(cast: Cast, scene: Scene, masks: Tensor) -> Iterator[float]:
 def main() -> None:
     """Read the command line, measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--suite", choices=ENTANGLED, default=ENTANGLED[0])
     parser.add_argument("--casts", type=int, default=6)
     parser.add_argument("--cast-seed", type=int, default=1000, help="of the first (1000)")
     parser.add_argument("--photos", type=int, default=3, help="of each cast (3)")
@@ -105,9 +109,11 @@ def main() -> None:
     base, found = Base.load(asked.base), Found()
     base.precision = faster(base)
     method = fitted(ConceptDrivenEM, base, **overrides(ConceptDrivenEM, asked.set))
+    suite = SUITES[asked.suite]
     for seed in range(asked.cast_seed, asked.cast_seed + asked.casts):
-        measure(base, method, seed, asked.photos, found)
-    print(f"{asked.casts} casts from {asked.cast_seed}, {len(found.seconds)} photos, {asked.base}")
+        troupe = suite.troupe(seed, suite.sizes[0])
+        measure(base, method, troupe, seed, asked.photos, found)
+    print(f"{asked.suite}: {asked.casts} casts from {asked.cast_seed}, {len(found.seconds)} photos, {asked.base}")
     print(f"E-step: {fmean(found.seconds):.2f} s a photo, {asked.threads} threads")
     print(f"{'':10}{'alone':>8}{'balanced':>10}{'CRF':>8}{'balanced':>10}")
     for rule, ways in groupby(WAYS, key=lambda way: way[0]):

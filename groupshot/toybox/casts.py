@@ -151,15 +151,15 @@ def listing(troupe: Troupe) -> dict[str, Any]:
 
 
 def hint(troupe: Troupe, shows: Sequence[str]) -> dict[str, Any]:
-    """Who is on the left and who on the right, where a photo shows two of one class.
+    """Who is left or right of all others, of those whose class another in the photo has.
 
     Of two who are always seen together nothing else tells which is which.
     """
-    match [name for name in shows if name in troupe.people]:
-        case [left, right] if troupe.people[left].kind == troupe.people[right].kind:
-            return {"where": {left: "left", right: "right"}}
-        case _:
-            return {}
+    people = [name for name in shows if name in troupe.people]
+    kinds = [troupe.people[name].kind for name in people]
+    ends = zip(("left", "right"), (people[0], people[-1]), strict=True) if people else ()
+    where = {name: side for side, name in ends if kinds.count(troupe.people[name].kind) > 1}
+    return {"where": where} if where else {}
 
 
 def truth(folder: Path) -> dict[str, Identity]:

@@ -34,6 +34,7 @@ PLACE = "home"
 
 ONE_STYLE, ACROSS = "one style", "across styles"
 TWO_CLASSES, ONE_CLASS = "two classes", "one class"
+THREE_CLASSES, TWO_ALIKE = "three classes", "two of one class"
 WITH_PLACE, AMONG_STRANGERS = "with a background", "among strangers"
 
 SIZES = (2, 4, 6, 8, 10)
@@ -79,6 +80,16 @@ def entangled(seed: int) -> Troupe:
         album = together(people, at, style=how)
         return Troupe(people=people, album=album, variant=ONE_CLASS if alike else TWO_CLASSES)
     return (at_home if seed // 3 % 2 == 0 else among_strangers)(rng, people, how)
+
+
+def entangled_trio(seed: int) -> Troupe:
+    """Three that are never seen alone: for odd seeds two of them of one class."""
+    rng = seeded("entangled-trios", seed)
+    alike = seed % 2 == 1
+    first, second, third = kinds(rng, 3)
+    people = named(rng, [first, first if alike else second, third])
+    album = together(people, key("entangled-trios", seed), style=style(rng))
+    return Troupe(people=people, album=album, variant=TWO_ALIKE if alike else THREE_CLASSES)
 
 
 def at_home(rng: Rng, people: People, how: str) -> Troupe:
