@@ -113,7 +113,8 @@ def main() -> None:
     for seed in range(asked.cast_seed, asked.cast_seed + asked.casts):
         troupe = suite.troupe(seed, suite.sizes[0])
         measure(base, method, troupe, seed, asked.photos, found)
-    print(f"{asked.suite}: {asked.casts} casts from {asked.cast_seed}, {len(found.seconds)} photos, {asked.base}")
+    casts = f"{asked.casts} casts of {asked.suite} from {asked.cast_seed}"
+    print(f"{casts}, {len(found.seconds)} photos, {asked.base}")
     print(f"E-step: {fmean(found.seconds):.2f} s a photo, {asked.threads} threads")
     print(f"{'':10}{'alone':>8}{'balanced':>10}{'CRF':>8}{'balanced':>10}")
     for rule, ways in groupby(WAYS, key=lambda way: way[0]):
