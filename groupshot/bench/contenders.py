@@ -44,10 +44,14 @@ class Contender:
         """Whether nothing is learned."""
         return self.method in (WORLD, WORDS)
 
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The fields as the method takes them."""
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in self.fields.items()}
+
     def built(self) -> Method:
         """The method."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in self.fields.items()}
-        return METHODS[self.method](**values)
+        return METHODS[self.method](**self.values)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -87,10 +91,14 @@ def contender(name: str, settings: str) -> Contender:
         close = get_close_matches(name, METHODS, n=3) or list(METHODS)
         raise UserError(f"there is no method '{name}': try {', '.join(close)}")
     texts = [each for each in re.split(r",(?=\s*\w+\s*=)", settings) if each.strip()]
-    fields = overrides(METHODS[name], [each.strip() for each in texts])
-    found = Contender(method=name, fields=json.loads(json.dumps(fields)))
+    found = overridden(name, overrides(METHODS[name], [each.strip() for each in texts]))
     checked(found.built())
     return found
+
+
+def overridden(name: str, fields: Mapping[str, Any]) -> Contender:
+    """A method with some of its fields."""
+    return Contender(method=name, fields=json.loads(json.dumps(fields)))
 
 
 def text(value: Any) -> str:

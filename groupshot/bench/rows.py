@@ -25,6 +25,7 @@ from groupshot.scores import scenes
 from groupshot.scores.asks import Drawn, asks
 from groupshot.scores.evaluation import (
     Appraisal,
+    Evaluation,
     Judged,
     Panel,
     appraised,
@@ -61,24 +62,37 @@ def finished(cell: Cell, terms: Terms, out: Path, jobs: int = 1) -> Line:
 
     Where its run is there, and only more or less is to be drawn, nothing is learned again.
     """
-    quiet()
-    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
     began = time.monotonic()
-    troupe = SUITES[cell.suite].troupe(cell.cast, cell.concepts)
-    cast = cast_in(out / cell.cast_folder, troupe, cell.contender.hand_masks)
-    base = Base.load(terms.base)
-    base.precision = terms.precision
+    cast, base = prepared(cell, terms, out, jobs)
     shelf = Shelf(folder=out / "untouched", pictures=terms.amount.prior)
     with filled(out / cell.folder) as folder:
         take_over(cell, terms, out / cell.folder, folder)
         made, cost = row(cell, terms, Panel.of(cast, base), base, shelf, folder)
-        scores = asdict(made.evaluation) | {"variant": troupe.variant}
         spent = time.monotonic() - began
-        taken = {"all_seconds": spent, "jobs": jobs, "precision": base.precision}
-        line = ordered(rounded(scores | asdict(cost) | taken) | cell.line | terms.line)
+        line = line_of(cell, terms, made.evaluation, cost, {"all_seconds": spent, "jobs": jobs})
         save_pictures(folder, made)
         save_json(folder / LINE, line)
     return line
+
+
+def prepared(cell: Cell, terms: Terms, out: Path, jobs: int) -> tuple[Cast, Base]:
+    """A cell's cast, and the base that it is learned on, in this cell's share of the threads."""
+    quiet()
+    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
+    troupe = SUITES[cell.suite].troupe(cell.cast, cell.concepts)
+    cast = cast_in(out / cell.cast_folder, troupe, cell.contender.hand_masks)
+    base = Base.load(terms.base)
+    base.precision = terms.precision
+    return cast, base
+
+
+def line_of(
+    cell: Cell, terms: Terms, scores: Evaluation, cost: Cost, taken: Mapping[str, Any]
+) -> Line:
+    """What stands in results.jsonl about a cell, the times that it has `taken` included."""
+    troupe = SUITES[cell.suite].troupe(cell.cast, cell.concepts)
+    about = {"variant": troupe.variant, "precision": terms.precision, **taken}
+    return ordered(rounded(asdict(scores) | asdict(cost) | about) | cell.line | terms.line)
 
 
 def row(

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -23,6 +23,9 @@ from groupshot.folders import check_writable
 
 TABLE, PAGE = "table.md", "page.html"
 
+Make = Callable[[Cell, Terms, Path, int], Line]
+"""What makes a cell in a bench's folder, as one of so many at once, and gives its line."""
+
 
 def benched(plan: Plan, terms: Terms, out: Path, jobs: int = 1) -> list[Line]:
     """Make what is missing of a plan, so many cells at once, and show all that is there.
@@ -39,7 +42,7 @@ def benched(plan: Plan, terms: Terms, out: Path, jobs: int = 1) -> list[Line]:
         terms = settled(terms, results.read(file))
         say(forecast(cells, done, results.read(file), jobs))
     refused: list[str] = []
-    for cell, line in made(missing, terms, out, jobs):
+    for cell, line in made(missing, terms, out, jobs, rows.finished):
         if isinstance(line, UserError):
             refused.append(f"{cell}: {line}")
             say(f"cannot be made: {refused[-1]}")
@@ -57,11 +60,12 @@ def benched(plan: Plan, terms: Terms, out: Path, jobs: int = 1) -> list[Line]:
 
 
 def made(
-    cells: Iterable[Cell], terms: Terms, out: Path, jobs: int
+    cells: Iterable[Cell], terms: Terms, out: Path, jobs: int, make: Make
 ) -> Iterator[tuple[Cell, Line | UserError]]:
     """Each cell with its line, or with why it has none, as they are finished.
 
-    Cells of one cast are never made at once: each would draw for itself what they share.
+    `make` is called in a process of its own for each. Cells of one cast are never made at once:
+    each would draw for itself what they share.
     """
     if jobs > 1:
         os.environ["TQDM_DISABLE"] = "1"  # bars of several would write over each other
@@ -73,7 +77,7 @@ def made(
                 say(f"now {cell}")
                 swept(out / cell.folder)
                 waiting.remove(cell)
-                processes.start(cell, rows.finished, cell, terms, out, jobs)
+                processes.start(cell, make, cell, terms, out, jobs)
             yield processes.ended()
 
 

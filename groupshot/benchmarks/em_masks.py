@@ -4,42 +4,35 @@ Entangled casts of the toybox are learned three times: with masks estimated anew
 with masks estimated once, and with hand masks. As they learn, it is asked what masks the attention
 to each concept's words would make. What is finished is not made again. A cast counts once it was
 learned in all three ways, and looked at at every step.
+
+OUT is the folder of a bench, each run a cell that nothing was drawn of: `groupshot bench --out OUT`
+draws and judges it, and does not learn it again.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from groupshot.base import Base, quiet
+from groupshot.base import Base, fingerprint, quiet
+from groupshot.bench import results
+from groupshot.bench.cells import Cell, Terms
+from groupshot.bench.contenders import overridden
 from groupshot.bench.figures import closed, figure, gained
-from groupshot.bench.suites import ENTANGLED, SUITES, cast_in
-from groupshot.benchmarks.curves import noted
-from groupshot.benchmarks.em_figure import CURVES, Curves, drawn
-from groupshot.cast import Cast
-from groupshot.errors import UserError
-from groupshot.estep import estimated, portions
+from groupshot.bench.suites import ENTANGLED, SUITES
+from groupshot.bench.work import settled
+from groupshot.benchmarks.em_figure import Curves, drawn
+from groupshot.benchmarks.em_runs import ALL, FIXED, HAND, UPDATED, Job, faults
 from groupshot.fields import overrides
-from groupshot.files import load_json, load_tensors, written
-from groupshot.keep import Kept, seeded
-from groupshot.masks.rounds import rounds
+from groupshot.files import load_json, written
 from groupshot.methods import ConceptDrivenEM
 from groupshot.presets import fitted
-from groupshot.run import Run
-from groupshot.scores.masks import overlap, true_mask
-from groupshot.stage import Step
+from groupshot.scores.evaluation import Amount
 
-Shares = dict[str, float]
-"""A concept's mean IoU over its photos, by name; as ALL that of all in all photos."""
-
-ALL = "all"
-
-UPDATED, FIXED, HAND = CURVES
 VARIANTS: Mapping[str, dict[str, Any]] = {
     FIXED: {"update_masks": False},
     UPDATED: {},
@@ -48,119 +41,38 @@ VARIANTS: Mapping[str, dict[str, Any]] = {
 """The fields that make each of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One cast learned in one way."""
-
-    out: Path
-    suite: str = "entangled"
-    seed: int
-    variant: str
-    method: ConceptDrivenEM
-    """With the variant's fields."""
-    every: int
-    """Steps from one look at the masks to the next."""
-
-    @property
-    def folder(self) -> Path:
-        """Of its run."""
-        return self.out / "runs" / f"{self.suite}-{self.seed}-{self.variant.replace(' ', '-')}"
-
-    @property
-    def curve(self) -> Path:
-        """What was seen so far: {STEP: {NAME: IoU}}."""
-        return self.folder.with_suffix(".json")
-
-    @property
-    def lacking(self) -> list[int]:
-        """The steps at which it should have been looked at, and was not."""
-        begun, more = self.method.warm_up, self.method.weights != "none"
-        end = begun + self.method.steps + self.method.weight_steps * more
-        wanted = {step for step in range(self.every, end + 1, self.every) if step > begun}
-        wanted |= set() if self.variant == HAND else {begun}
-        seen = load_json(self.curve) if self.curve.is_file() else {}
-        return sorted(wanted - set(map(int, seen)))
-
-    def __str__(self) -> str:
-        return f"cast {self.seed}, {self.variant}"
+def jobs_of(said: argparse.Namespace) -> list[Job]:
+    """What the command line asks for: every variant of every cast, one cast after another."""
+    suite, base = SUITES[said.suite], Base.load(said.base)
+    all_of, fixed = (overrides(ConceptDrivenEM, each) for each in (said.set, said.fixed))
+    return [
+        Job(
+            out=said.out,
+            cell=Cell(
+                suite=said.suite,
+                contender=overridden(ConceptDrivenEM.name, own),
+                cast=seed,
+                seed=0,
+                concepts=suite.sizes[0],
+            ),
+            method=fitted(ConceptDrivenEM, base, **own),
+            every=said.every,
+        )
+        for seed in range(said.cast_seed, said.cast_seed + said.casts)
+        for own in fields(all_of, fixed).values()
+    ]
 
 
-def methods(
-    base: Base, said: Mapping[str, Any], fixed: Mapping[str, Any]
-) -> dict[str, ConceptDrivenEM]:
-    """Each variant as it is usual on a base, but for what is said of all, and of fixed masks."""
+def fields(said: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is said of all, and of fixed masks alone, for each variant with its own."""
     own = {UPDATED: {}, FIXED: fixed, HAND: {}}
-    return {
-        variant: fitted(ConceptDrivenEM, base, **{**said, **own[variant], **fields})
-        for variant, fields in VARIANTS.items()
-    }
-
-
-def faults(jobs: Iterable[Job], base: Base) -> Iterator[str]:
-    """Learn all that can be learned, and say of the others why they do not count."""
-    for job in jobs:
-        try:
-            learned(job, base)
-        except UserError as mistake:
-            yield f"{job}: {mistake}"
-            continue
-        if job.lacking:
-            steps = ", ".join(map(str, job.lacking))
-            yield (
-                f"{job}: nobody has looked at its masks at step {steps}: "
-                f"remove {job.folder} to have it made again"
-            )
+    return {variant: {**said, **own[variant], **last} for variant, last in VARIANTS.items()}
 
 
 def whole(jobs: Sequence[Job]) -> list[Job]:
     """The jobs of casts of which nothing is missing: what is compared is of the same casts."""
-    broken = {job.seed for job in jobs if job.lacking}
-    return [job for job in jobs if job.seed not in broken]
-
-
-def learned(job: Job, base: Base) -> None:
-    """Learn a cast, or go on with it, and look at the masks on the way."""
-    suite = SUITES[job.suite]
-    troupe = suite.troupe(job.seed, suite.sizes[0])
-    cast = cast_in(job.out / "casts" / f"{job.suite}-{job.seed}", troupe, True)
-    run = Run(cast, base=base, method=job.method, out=job.folder, resume=job.folder.exists())
-    some, begun = job.method.scenes(base, cast), offsets(job.method)
-    for step in run:
-        number = begun[step.stage] + step.number
-        if number > job.method.warm_up and number % job.every == 0:
-            chance = seeded(job.seed, "look", number)
-            noted(job.curve, number, shares(cast, estimated(base, some, job.method.look, chance)))
-        told(job, step)
-    if first := rounds(job.folder / "kept").get(0) if job.variant != HAND else None:
-        noted(job.curve, job.method.warm_up, shares(cast, load_tensors(first)[0]))
-
-
-def offsets(method: ConceptDrivenEM) -> dict[str, int]:
-    """The steps before each stage."""
-    begun, total = {"warm-up": 0}, method.warm_up
-    for name, whole in (("tokens", method.steps), ("weights", method.weight_steps)):
-        for number, steps in enumerate(portions(whole, method.refresh)):
-            begun[f"{name}-{number}"] = total
-            total += steps
-    return begun
-
-
-def told(job: Job, step: Step) -> None:
-    """A line now and then, for whoever waits."""
-    if step.number == step.steps:
-        print(f"{job}: {step.stage}, {step.seconds:.0f} s", flush=True)
-
-
-def shares(cast: Cast, masks: Kept) -> Shares:
-    """The mean IoU of each concept with the truth, and of all."""
-    found: dict[str, list[float]] = {}
-    for key, mask in masks.items():
-        photo, name = key.rsplit(":", 1)
-        true = true_mask(cast.folder, photo, name)
-        if true is not None:
-            found.setdefault(name, []).append(overlap(mask, true))
-    everyone = [share for values in found.values() for share in values]
-    return {name: fmean(values) for name, values in {**found, ALL: everyone}.items() if values}
+    broken = {job.cell.cast for job in jobs if job.lacking}
+    return [job for job in jobs if job.cell.cast not in broken]
 
 
 def curves(jobs: list[Job]) -> Curves:
@@ -198,6 +110,15 @@ def gain(after: Sequence[float], before: Sequence[float]) -> str:
     return f"{share:.0%}" + (f" ({may.low:.0%} to {may.high:.0%})" if may else "")
 
 
+def again(jobs: Sequence[Job]) -> str:
+    """The command that draws and judges what the jobs have learned."""
+    labels = ",".join(dict.fromkeys(job.cell.contender.label for job in jobs))
+    first, last = jobs[0].cell, jobs[-1].cell
+    casts = f"--cast-seed {first.cast} --casts {last.cast - first.cast + 1}"
+    said = f"--suite {first.suite} --methods '{labels}' {casts} --out {jobs[0].out}"
+    return f"groupshot bench {said}"
+
+
 def main() -> None:
     """Read the command line, learn what is missing, and draw everything."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -215,34 +136,26 @@ def main() -> None:
         metavar="FIELD=VALUE",
         help="of the fixed masks alone, so that each is at its own best",
     )
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once (1)")
     asked = parser.parse_args()
     quiet()
-    base = Base.load(asked.base)
-    all_of, fixed = (overrides(ConceptDrivenEM, each) for each in (asked.set, asked.fixed))
-    variants = methods(base, all_of, fixed)
-    jobs = [
-        Job(
-            out=asked.out,
-            suite=asked.suite,
-            seed=seed,
-            variant=variant,
-            method=method,
-            every=asked.every,
-        )
-        for seed in range(asked.cast_seed, asked.cast_seed + asked.casts)
-        for variant, method in variants.items()
-    ]
+    jobs = jobs_of(asked)
+    weights = fingerprint(asked.base)
+    nothing = Terms(base=asked.base, weights=weights, amount=Amount(each=0, prior=0))
+    terms = settled(nothing, results.read(asked.out / results.FILE))
     missing: list[str] = []
-    for fault in faults(jobs, base):
+    for fault in faults(jobs, terms, asked.jobs):
         print(f"does not count: {fault}", flush=True)
         missing.append(fault)
-    told, updated = curves(whole(jobs)), variants[UPDATED]
+    told = curves(whole(jobs))
+    updated = next(job.method for job in jobs if job.variant == UPDATED)
     with written(asked.out / f"{asked.suite}.svg") as draft:
         draft.write_text(drawn(told, updated.warm_up + updated.steps))
     for line in summary(told):
         print(line)
     if missing:
         sys.exit(f"{len(missing)} of {len(jobs)} runs do not count: {'; '.join(missing)}")
+    print(f"to have all this drawn and judged: {again(jobs)}")
 
 
 if __name__ == "__main__":
