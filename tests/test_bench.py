@@ -217,8 +217,11 @@ def test_figures_are_written_shortly():
 def crowd(contender: Contender, size: int, share: float) -> Line:
     marks = {key: share for key in ("present", "identity", "mixed", "all_right", "prompt")}
     who = ("two",) if size < 4 else ("two", "three") if size > 6 else ("two", "three", "all")
-    asked = dict.fromkeys(who, marks)
-    return line(cell(contender, suite="crowd", concepts=size), share, asked=asked)
+    apart = {
+        "asked": dict.fromkeys(who, marks),
+        "degrees": dict.fromkeys(("occlusion", *(["listed"] if "all" in who else [])), marks),
+    }
+    return line(cell(contender, suite="crowd", concepts=size), share, **apart)
 
 
 def test_the_collapse_is_plotted():
@@ -236,4 +239,6 @@ def test_the_collapse_is_plotted():
     assert drawn.count("<circle") == 2 + 2 * (4 + 2 + 3), "two labels, and every point"
     assert "identity, asked for three" in drawn
     assert "asked for three, by how many are learned at once" in document([section])
-    assert "present, by degree" in document([section])
+    text = document([section])
+    assert "### present, by degree\n\n|  | occlusion | listed |" in text
+    assert "| *world* | 1.00 | – |" in text, "two are not listed"

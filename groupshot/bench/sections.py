@@ -162,9 +162,13 @@ def degrees(rows: Rows) -> list[Table]:
     if list(names) == [ALONE]:
         return []
     return [
-        table(f"{title}, by degree", rows, names, lambda line, d, key=key: line["degrees"][d][key])
-        for title, key in APART.items()
+        table(f"{title}, by degree", rows, names, of_degree(key)) for title, key in APART.items()
     ]
+
+
+def of_degree(key: str) -> Callable[[Line, str], float | None]:
+    """A score of the pictures of a degree; a crowd of two has none of everyone listed."""
+    return lambda line, degree: line["degrees"].get(degree, {}).get(key)
 
 
 def variants(rows: Rows) -> list[Table]:
