@@ -65,8 +65,7 @@ class Job:
     @property
     def curve(self) -> Path:
         """What was seen so far: {STEP: {NAME: IoU}}."""
-        told = f"{self.cell.suite}-{self.cell.cast}-{self.variant.replace(' ', '-')}"
-        return self.out / "curves" / f"{told}.json"
+        return self.out.joinpath("curves", *self.cell.folder.parts[1:]).with_suffix(".json")
 
     @property
     def lacking(self) -> list[int]:
