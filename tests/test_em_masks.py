@@ -11,10 +11,11 @@ import pytest
 import torch
 from conftest import loaded
 
-from groupshot.bench import rows
+from groupshot.bench import rows, work
 from groupshot.bench.cells import Cell, Terms
 from groupshot.bench.contenders import contenders, overridden
 from groupshot.bench.suites import SUITES, cast_in
+from groupshot.bench.work import settled
 from groupshot.benchmarks import em_masks, em_runs
 from groupshot.benchmarks.curves import noted
 from groupshot.benchmarks.em_figure import CURVES, drawn
@@ -84,7 +85,7 @@ def asked(base_folder, tmp_path, monkeypatch):
     come: list[list[Job]] = []
 
     def command(*words: str) -> list[Job]:
-        monkeypatch.setattr(em_masks, "settled", lambda terms, lines: terms)
+        monkeypatch.setattr(em_masks, "settled", lambda terms, out: terms)
         monkeypatch.setattr(em_masks, "faults", lambda jobs, *_: come.append(jobs) or iter(()))
         monkeypatch.setattr(em_masks, "curves", lambda jobs: {})
         monkeypatch.setattr(Job, "lacking", [])
@@ -221,6 +222,8 @@ def test_a_bench_draws_what_was_learned_and_learns_nothing(jobs, terms, monkeypa
     monkeypatch.setattr(em_runs, "made", here)
     assert not list(faults(jobs[1:2], terms, 1))
     monkeypatch.setattr(rows, "Run", None)
+    monkeypatch.setattr(work, "apart", lambda *_: "bf16")
+    assert settled(replace(terms, precision=None), jobs[1].out) == terms  # as it was learned
     more = replace(terms, amount=Amount(each=1, prior=2))
     line = rows.finished(jobs[1].cell, more, jobs[1].out)
     assert line["steps"] == 2 and line["seconds"] > 0 and line["pictures"] == 16
@@ -247,7 +250,7 @@ def test_a_run_that_is_refused_stops_no_other(tmp_path, terms, monkeypatch, caps
 
     monkeypatch.setattr(em_runs, "made", here)
     monkeypatch.setattr(em_runs, "looked_at", looked_at)
-    monkeypatch.setattr(em_masks, "settled", lambda terms, lines: terms)
+    monkeypatch.setattr(em_masks, "settled", lambda terms, out: terms)
     few = ["--casts", "2", "--set", "steps=50", "weights=none", "--base", terms.base]
     monkeypatch.setattr(sys, "argv", ["em_masks", str(tmp_path), *few])
     with pytest.raises(SystemExit, match="1 of 6 runs do not count: cast 0, fixed masks: nobody"):

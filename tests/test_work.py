@@ -106,9 +106,9 @@ def test_what_was_found_faster_once_all_use(made, tmp_path, monkeypatch):
     told = work.benched(PLAN, TERMS, tmp_path)
     assert {each["precision"] for each in told} == {"bf16"}
     monkeypatch.setattr(rows, "faster", lambda base: "fp32")
-    assert work.settled(TERMS, told).precision == "bf16"
-    assert work.settled(replace(TERMS, amount=Amount()), told).precision == "bf16"
-    assert work.settled(replace(TERMS, weights="def"), told).precision == "fp32"
+    assert work.settled(TERMS, tmp_path).precision == "bf16"
+    assert work.settled(replace(TERMS, amount=Amount()), tmp_path).precision == "bf16"
+    assert work.settled(replace(TERMS, weights="def"), tmp_path).precision == "fp32"
 
 
 def test_several_cells_at_once_are_of_several_casts(made, tmp_path, capsys):

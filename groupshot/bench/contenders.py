@@ -44,14 +44,10 @@ class Contender:
         """Whether nothing is learned."""
         return self.method in (WORLD, WORDS)
 
-    @property
-    def values(self) -> Mapping[str, Any]:
-        """The fields as the method takes them."""
-        return {k: tuple(v) if isinstance(v, list) else v for k, v in self.fields.items()}
-
     def built(self) -> Method:
         """The method."""
-        return METHODS[self.method](**self.values)
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in self.fields.items()}
+        return METHODS[self.method](**values)
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -39,7 +39,7 @@ def benched(plan: Plan, terms: Terms, out: Path, jobs: int = 1) -> list[Line]:
     done = finished(cells, terms, out)
     missing = [cell for cell in cells if cell.folder not in done]
     if missing:
-        terms = settled(terms, results.read(file))
+        terms = settled(terms, out)
         say(forecast(cells, done, results.read(file), jobs))
     refused: list[str] = []
     for cell, line in made(missing, terms, out, jobs, rows.finished):
@@ -132,11 +132,13 @@ def finished(cells: Iterable[Cell], terms: Terms, out: Path) -> dict[Path, Line]
     return found
 
 
-def settled(terms: Terms, written: Iterable[Line]) -> Terms:
+def settled(terms: Terms, out: Path) -> Terms:
     """The terms, with the precision that cells of the base were made with, or what is faster here.
 
     Whatever the amount: with more to draw, what was learned is taken as it is.
     """
+    cells = sorted(out.glob(f"cells/*/*/*/{rows.LINE}"))
+    written = [*results.read(out / results.FILE), *map(files.load_json, cells)]
     known = [line["precision"] for line in written if line["base"] == terms.weights]
     return replace(terms, precision=known[0] if known else apart(rows.faster_of, terms.base))
 

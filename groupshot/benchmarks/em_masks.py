@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from groupshot.base import Base, fingerprint, quiet
-from groupshot.bench import results
 from groupshot.bench.cells import Cell, Terms
 from groupshot.bench.contenders import overridden
 from groupshot.bench.figures import closed, figure, gained
@@ -142,7 +141,7 @@ def main() -> None:
     jobs = jobs_of(asked)
     weights = fingerprint(asked.base)
     nothing = Terms(base=asked.base, weights=weights, amount=Amount(each=0, prior=0))
-    terms = settled(nothing, results.read(asked.out / results.FILE))
+    terms = settled(nothing, asked.out)
     missing: list[str] = []
     for fault in faults(jobs, terms, asked.jobs):
         print(f"does not count: {fault}", flush=True)
