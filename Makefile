@@ -15,7 +15,7 @@ test: .venv/installed-dev  ## what CI runs: format, lint, spelling, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/typos
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/pytest -q -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not slow" --numprocesses logical --dist loadfile
 
 format: .venv/installed-dev  ## rewrite the sources as `test` wants them
 	$(BIN)/ruff check --fix --select I .

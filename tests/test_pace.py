@@ -10,7 +10,7 @@ import torch
 from groupshot.base import Base
 from groupshot.benchmarks import pace
 from groupshot.benchmarks.meter import MIB
-from groupshot.benchmarks.pace import WARM, Asked, alone, measured, rows, size
+from groupshot.benchmarks.pace import SIDES, WARM, Asked, alone, measured, rows, size
 from groupshot.benchmarks.plain import NEW, begun
 from groupshot.methods import METHODS
 from groupshot.weights import ATTENTION
@@ -33,8 +33,17 @@ def asked(world_base_folder, tmp_path):
 def test_each_side_takes_turns_and_a_row_compares_them(asked):
     (row,) = rows(asked)
     assert row.stage == "joint"
-    assert min(row.step, row.plain, row.words) > 0
+    assert set(row.seconds) == set(SIDES)
+    assert min(row.seconds.values()) > 0
     assert "dreambooth" in str(row)
+
+
+def test_where_memory_is_counted_on_a_cpu_nothing_is_timed(asked, monkeypatch):
+    monkeypatch.setattr(pace, "apart", lambda work, *of: work(*of))  # here, which is faster
+    (row,) = rows(replace(asked, memory=True))
+    assert not row.seconds
+    assert min(row.prepared, row.peak, row.plain_peak) > 0
+    assert "–" in str(row)
 
 
 def test_the_memory_of_a_side_is_that_of_its_base_and_of_what_it_does(asked, monkeypatch):
@@ -54,7 +63,8 @@ def test_neither_side_has_priors_and_both_have_a_lora_where_there_can_be_one(bas
     assert fields.get("priors", 0) == 0
     assert fields.get("weights", "lora") == "lora"
     assert fields.get("learns", "lora") == ("tokens" if name == "clif" else "lora")
-    assert fields["steps"] == 3 + WARM
+    counts = {"steps", "token_steps", "weight_steps"} & fields.keys()
+    assert {fields[each] for each in counts} == {3}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

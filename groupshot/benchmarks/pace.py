@@ -2,9 +2,9 @@
 
 On a CPU the steps of ours and of the plain ones take turns, so that what slows the machine down for
 a while slows all of them. On a GPU, and with `--memory`, each has it for itself, one after another,
-and its own peak of memory (on a CPU steps are slower while that is counted). Neither side learns
-priors, and both have the same batch, precision and LoRA. With `--base sd15`, `sd21-base`, `sd21` or
-`sdxl` weights are random, of the published configuration.
+and its own peak of memory; on a CPU, where counting takes time, nothing is timed then. Neither side
+learns priors, and both have the same batch, precision and LoRA. With `--base sd15`, `sd21-base`,
+`sd21` or `sdxl` weights are random, of the published configuration.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from groupshot.toybox.troupes import trio
 from groupshot.weights import ATTENTION
 
 WARM = 2
-"""Steps of each stage that are not counted: the first holds all that is prepared."""
+"""Steps of each stage that are not timed: the first holds all that is prepared."""
 
 MEASURED: Mapping[str, Any] = {
     "priors": 0,
@@ -52,6 +52,9 @@ MEASURED: Mapping[str, Any] = {
 }
 """Fields as they are measured, where a method has them: masks by hand, a LoRA, no priors,
 one crop of each photo."""
+
+SIDES = ("ours", "plain", "words")
+"""Those that are compared: a method, plain steps, and plain ones that move the embedding table."""
 
 Timed = Generator[tuple[str, float]]
 """The stage and the seconds of each step, made when it is asked for."""
@@ -72,6 +75,16 @@ class Asked:
     """A folder to work in."""
     memory: bool = False
     """Whether peaks of memory are wanted on a CPU too."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether seconds mean anything."""
+        return not self.memory or self.device != "cpu"
+
+    @property
+    def more(self) -> int:
+        """Steps of each stage beside those that are asked for."""
+        return WARM if self.timed else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +111,8 @@ class Row:
     base: str
     method: str
     stage: str
-    step: float
-    """Seconds, as a median."""
-    plain: float
-    """Of a plain step, as a median."""
-    words: float
-    """Of a plain step that moves the embedding table too."""
+    seconds: Mapping[str, float]
+    """Of a step of each side, as a median; empty if nothing was timed."""
     prepared: int
     """MiB at most before the second step."""
     peak: int
@@ -113,10 +122,17 @@ class Row:
 
     def __str__(self) -> str:
         return (
-            f"{self.base:10}{self.method:18}{self.stage:12}{self.step:9.3f}s"
-            f"{self.step / self.plain:8.3f}{self.step / self.words:8.3f}"
+            f"{self.base:10}{self.method:18}{self.stage:12}{self.times}"
             f"{self.prepared:10d}{self.peak:7d}{self.plain_peak:7d}"
         )
+
+    @property
+    def times(self) -> str:
+        """The columns of seconds."""
+        if not self.seconds:
+            return f"{'–':>10}{'–':>8}{'–':>8}"
+        ours, plain, words = (self.seconds[who] for who in SIDES)
+        return f"{ours:9.3f}s{ours / plain:8.3f}{ours / words:8.3f}"
 
 
 HEADING = (
@@ -124,13 +140,10 @@ HEADING = (
     f"{'MiB first':>10}{'after':>7}{'plain':>7}"
 )
 
-SIDES = ("ours", "plain", "words")
-"""Those that are compared."""
-
 
 def side(asked: Asked, who: str, base: Base) -> Timed:
     """The steps of one of SIDES, on a base of its own; the plain ones without end."""
-    method = measured(asked.method, base, asked.steps)
+    method = measured(asked.method, base, asked.steps + asked.more)
     if who == "ours":
         cast = cast_of(asked.cast, asked.out / "cast", base.size)
         made = METHODS[asked.method](**method)
@@ -182,7 +195,7 @@ def alone(asked: Asked, who: str) -> Taken:
         turns = side(asked, who, base)
         first = next(turns)
     with metered(device, before.held) as after:
-        rest = list(turns if who == "ours" else islice(turns, asked.steps + WARM))
+        rest = list(turns if who == "ours" else islice(turns, asked.steps + asked.more - 1))
     return Taken(steps=[first, *rest], prepared=before.peak // MIB, peak=after.peak // MIB)
 
 
@@ -193,8 +206,11 @@ def size(base: Base) -> int:
 
 
 def one_by_one(asked: Asked) -> dict[str, Taken]:
-    """The steps of each side, each in a process of its own: it leaves no memory behind."""
-    return {who: apart(alone, asked, who) for who in SIDES}
+    """The steps of each side, each in a process of its own: it leaves no memory behind.
+
+    The plain steps with words are there for their time alone.
+    """
+    return {who: apart(alone, asked, who) for who in SIDES if asked.timed or who != "words"}
 
 
 def rows(asked: Asked) -> Generator[Row]:
@@ -207,9 +223,7 @@ def rows(asked: Asked) -> Generator[Row]:
             base=asked.base,
             method=asked.method,
             stage=stage,
-            step=own.step(counted),
-            plain=found["plain"].step(counted),
-            words=found["words"].step(counted),
+            seconds={who: found[who].step(counted) for who in SIDES if asked.timed},
             prepared=own.prepared,
             peak=own.peak,
             plain_peak=found["plain"].peak,
@@ -219,8 +233,8 @@ def rows(asked: Asked) -> Generator[Row]:
 def measured(name: str, base: Base, steps: int) -> dict[str, Any]:
     """A method's fields as they are measured."""
     known = {field.name for field in fields_of(METHODS[name])}
-    counts = {"steps": steps + WARM, "token_steps": WARM + 1, "refresh": steps + WARM}
-    said = {k: v for k, v in (*MEASURED.items(), *counts.items()) if k in known}
+    counts = dict.fromkeys(("steps", "token_steps", "weight_steps", "refresh"), steps)
+    said = {k: v for k, v in {**MEASURED, **counts}.items() if k in known}
     if name == "clif":
         del said["learns"]  # what its contrast changes, which is not measured
     return asdict(fitted(METHODS[name], base, **said))  # type: ignore[call-overload]
