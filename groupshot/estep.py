@@ -19,7 +19,7 @@ from groupshot.cast import Cast
 from groupshot.castfile import Side
 from groupshot.errors import Visible
 from groupshot.keep import Kept
-from groupshot.masks import Rule, balanced
+from groupshot.masks import Rule, balanced, levelled
 from groupshot.masks.rounds import alike, remembered
 from groupshot.masks.sightings import Shown, inside, photos, restored
 from groupshot.samples import pixels
@@ -66,6 +66,8 @@ class Look:
     resolutions: tuple[int, ...]
     places: tuple[str, ...]
     """Which layers of the U-Net count, as in `attention.recorded`."""
+    peak: float
+    """The share of a map's places that are no higher than what counts as its height."""
     balance: bool
     """Whether the things of a photo get equal shares of its attention."""
     rule: Rule
@@ -175,9 +177,8 @@ def sided(maps: CrossMap, each: Scene) -> CrossMap:
 
 def parted(maps: CrossMap, each: Scene, look: Look) -> Masks:
     """What a photo's maps become before its picture is looked at."""
-    things = torch.tensor(each.things)
+    things, maps = torch.tensor(each.things), levelled(maps, look.peak)
     if look.balance and sum(each.things) > 1:
-        maps = maps.clone()
         maps[:, things] = balanced(maps[:, things])
     masks = look.rule(maps)
     if look.leftover and any(each.things) and each.things.count(False) == 1:

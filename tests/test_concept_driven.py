@@ -294,7 +294,7 @@ def test_the_crf_has_the_parameters_that_are_asked_for(name):
 
 def test_the_card_owns_up_to_what_its_defaults_do():
     differ = card(ConceptDrivenEM).partition("Where we differ: ")[2]
-    owned = ("rule", "balance", "leftover", "weights", "settled", "scenery", "hints")
+    owned = ("rule", "peak", "balance", "leftover", "weights", "settled", "scenery", "hints")
     assert all(f"`{name}`" in differ for name in owned)
 
 

@@ -37,6 +37,7 @@ LOOK = Look(
     timesteps=4,
     resolutions=(4,),
     places=("mid", "up"),
+    peak=1.0,
     balance=False,
     rule=RULES["otsu"],
     leftover=False,
@@ -118,6 +119,17 @@ def test_things_share_a_photo_and_leave_its_background(borrowed, both):
     fair = parted(maps, scene, replace(soft, balance=True, leftover=True))
     assert fair.argmax(1).tolist() == [[[0, 2, 1, 1]]]
     torch.testing.assert_close(fair[0, 1], 1 - fair[0, [0, 2]].amax(0))
+
+
+def test_maps_are_cut_off_before_anything_is_made_of_them(borrowed, both):
+    *_, scene = scenes(borrowed, both)
+    maps = torch.zeros(1, 3, 1, 5)
+    maps[0, 0, 0] = torch.tensor([1.0, 0.4, 0.4, 0.0, 0.0])
+    before = maps.clone()
+    for balance in (True, False):
+        look = replace(LOOK, peak=0.75, rule=RULES["soft"], balance=balance)
+        assert (parted(maps, scene, look)[0, 0] >= 0.5).sum() == 3
+    torch.testing.assert_close(maps, before)
 
 
 def test_a_background_that_things_leave_nothing_has_its_own_attention(borrowed, both):

@@ -23,6 +23,7 @@ from groupshot.masks import (
     chosen,
     felzenszwalb,
     heightened,
+    levelled,
     kept,
     naming,
     refined,
@@ -221,6 +222,15 @@ def maps(*rows: list[float]) -> torch.Tensor:
 def test_maps_are_divided_by_their_maximum():
     found = heightened(maps([0.1, 0.2, 0.4, 0.0], [0.0, 0.0, 0.0, 0.0]))
     torch.testing.assert_close(found, maps([0.25, 0.5, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]))
+
+
+def test_a_spot_that_is_looked_at_hard_does_not_stand_for_the_thing():
+    looked = maps([1.0, 0.3, 0.3, 0.2, 0.0])
+    cut = levelled(looked, 0.75)
+    assert cut.shape == looked.shape
+    assert cut.flatten().tolist() == pytest.approx([0.3, 0.3, 0.3, 0.2, 0.0])
+    assert (heightened(cut) >= 0.5).sum() == 4 and (heightened(looked) >= 0.5).sum() == 1
+    torch.testing.assert_close(levelled(looked, 1.0), looked)
 
 
 def test_balanced_maps_have_equal_shares_of_the_same_peaks():

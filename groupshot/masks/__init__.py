@@ -4,7 +4,16 @@ Given by hand, found by a segmenter, read from attention, refined by a CRF, over
 loads a network of its own stays in its module: `segmenters`, `automatic`.
 """
 
-from groupshot.masks.attended import RULES, Rule, balanced, beliefs, chosen, heightened, refined
+from groupshot.masks.attended import (
+    RULES,
+    Rule,
+    balanced,
+    beliefs,
+    chosen,
+    heightened,
+    levelled,
+    refined,
+)
 from groupshot.masks.parts import Namer, Part, Parted, anatomy, felzenszwalb, naming, slic
 from groupshot.masks.segmenter import Candidate, Segmenter
 from groupshot.masks.sightings import Sighting, by_hand, kept, restored, sightings
@@ -28,6 +37,7 @@ __all__ = [
     "felzenszwalb",
     "heightened",
     "kept",
+    "levelled",
     "naming",
     "refined",
     "restored",

@@ -20,6 +20,16 @@ BALANCING = 50
 """Rounds in which maps are balanced."""
 
 
+def levelled(maps: CrossMap, share: float) -> CrossMap:
+    """Each map cut off at a height that this share of its places do not exceed; 1 cuts nothing.
+
+    Where a few places are looked at far harder than the rest of a thing, half of the maximum is
+    theirs alone. Words that are then learned inside such masks are looked for in less still.
+    """
+    tops = maps.float().flatten(2).quantile(share, dim=2)[..., None, None]
+    return torch.minimum(maps, tops.to(maps.dtype))
+
+
 def heightened(maps: CrossMap) -> Masks:
     """Each map divided by its maximum, as Break-A-Scene's and Mix-of-Show's losses do it."""
     return maps / maps.amax((2, 3), keepdim=True).clamp(min=1e-12)
