@@ -10,7 +10,8 @@ import torch
 from groupshot.base import Base
 from groupshot.benchmarks import pace
 from groupshot.benchmarks.meter import MIB
-from groupshot.benchmarks.pace import SIDES, WARM, Asked, alone, measured, rows, size
+from groupshot.benchmarks.pace import WARM, Asked, alone, measured, rows, size
+from groupshot.benchmarks.pace_table import SIDES
 from groupshot.benchmarks.plain import NEW, begun
 from groupshot.methods import METHODS
 from groupshot.weights import ATTENTION

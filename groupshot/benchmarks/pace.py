@@ -25,6 +25,7 @@ from torch import nn
 from groupshot.base import Base, quiet
 from groupshot.bench.processes import apart
 from groupshot.benchmarks.meter import MIB, metered
+from groupshot.benchmarks.pace_table import HEADING, SIDES, Row
 from groupshot.benchmarks.plain import Plain, begun
 from groupshot.benchmarks.published import PUBLISHED, published
 from groupshot.cast import Cast
@@ -52,9 +53,6 @@ MEASURED: Mapping[str, Any] = {
 }
 """Fields as they are measured, where a method has them: masks by hand, a LoRA, no priors,
 one crop of each photo."""
-
-SIDES = ("ours", "plain", "words")
-"""Those that are compared: a method, plain steps, and plain ones that move the embedding table."""
 
 Timed = Generator[tuple[str, float]]
 """The stage and the seconds of each step, made when it is asked for."""
@@ -102,43 +100,6 @@ class Taken:
         """The median of the seconds of some steps; of all, where there are fewer than that."""
         some = [self.steps[i] for i in numbers if i < len(self.steps)] or self.steps[WARM:]
         return median(seconds for _, seconds in some)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A line of the table."""
-
-    base: str
-    method: str
-    stage: str
-    seconds: Mapping[str, float]
-    """Of a step of each side, as a median; empty if nothing was timed."""
-    prepared: int
-    """MiB at most before the second step."""
-    peak: int
-    """MiB at most from then on."""
-    plain_peak: int
-    """The same of the plain steps."""
-
-    def __str__(self) -> str:
-        return (
-            f"{self.base:10}{self.method:18}{self.stage:12}{self.times}"
-            f"{self.prepared:10d}{self.peak:7d}{self.plain_peak:7d}"
-        )
-
-    @property
-    def times(self) -> str:
-        """The columns of seconds."""
-        if not self.seconds:
-            return f"{'–':>10}{'–':>8}{'–':>8}"
-        ours, plain, words = (self.seconds[who] for who in SIDES)
-        return f"{ours:9.3f}s{ours / plain:8.3f}{ours / words:8.3f}"
-
-
-HEADING = (
-    f"{'base':10}{'method':18}{'stage':12}{'a step':>10}{'x plain':>8}{'x words':>8}"
-    f"{'MiB first':>10}{'after':>7}{'plain':>7}"
-)
 
 
 def side(asked: Asked, who: str, base: Base) -> Timed:
