@@ -25,7 +25,17 @@ from groupshot.methods import ConceptDrivenEM
 from groupshot.run import Run
 from groupshot.scores.masks import last_masks
 
-FIELDS = ("steps", "batch", "crops", "priors", "recalled", "resolutions", "timesteps", "refresh")
+FIELDS = (
+    "steps",
+    "weight_steps",
+    "batch",
+    "crops",
+    "priors",
+    "recalled",
+    "resolutions",
+    "timesteps",
+    "refresh",
+)
 
 
 def quick(**more) -> ConceptDrivenEM:
