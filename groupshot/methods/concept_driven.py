@@ -114,9 +114,8 @@ class ConceptDrivenEM:
     timesteps: Count = 50
     """Random timesteps over which attention is averaged: the paper's 50."""
     peak: Share = 0.97
-    """The share of a map's places that are no higher than what counts as its height; 1: its maximum
-    counts, as in Break-A-Scene's loss. With 1 some masks shrank, round by round, to a spot: ours.
-    """
+    """The share of a map's places that are no higher than what counts as its height: ours. With 1,
+    its maximum, as in Break-A-Scene's loss, some masks on the toybox shrank to a spot."""
     balance: bool = True
     """Whether a photo's things get equal shares of its attention, or one may take all: ours."""
     rule: Literal["soft", "relative", "otsu", "li", "argmax"] = "soft"
