@@ -11,8 +11,12 @@ from worldly import save_worldly, with_pair
 
 from groupshot.base import Base
 from groupshot.cast import Cast
+from groupshot.cli import main
 from groupshot.masks import Candidate
 from groupshot.masks.segmenters import SEGMENTERS, Kind
+
+QUICK = ["steps=2", "batch=1", "crops=1"]
+"""Fields of a training that learns nothing, and soon."""
 
 
 def save_picture(path: Path, *, size=(64, 64), colour: Any = "orange", **options) -> Path:
@@ -134,3 +138,38 @@ def two_cats(tmp_path: Path) -> Cast:
             mask.paste(255, (16, 8, 48, 40))
             mask.save(photo.with_suffix(".mask.png"))
     return Cast.load(tmp_path / "cats")
+
+
+@pytest.fixture
+def groupshot(capsys):
+    """Type a command; gives its exit code, stdout and stderr."""
+
+    def typed(*words: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as left:  # --help
+            code = int(left.code or 0)
+        return code, *capsys.readouterr()
+
+    return typed
+
+
+@pytest.fixture
+def mistaken(groupshot):
+    """Type a mistake: exit code 2, nothing on stdout, one line on stderr, which is given."""
+
+    def typed(*words: object) -> str:
+        code, out, err = groupshot(*words)
+        assert (code, out) == (2, "")
+        assert err.startswith("groupshot: ")
+        assert err.count("\n") == 1
+        return err
+
+    return typed
+
+
+@pytest.fixture
+def training(folder, base_folder, tmp_path) -> list[object]:
+    """A command that trains for two steps into `run`."""
+    words = ["--base", base_folder, "--method", "textual-inversion", "--out", tmp_path / "run"]
+    return ["train", folder, *words, "--set", *QUICK]
