@@ -12,7 +12,7 @@ from groupshot.base import Base
 from groupshot.errors import UserError
 from groupshot.files import load_tensors, save_tensors
 from groupshot.recipes import RECIPES, Recipe
-from groupshot.weights import Part, attached, filled
+from groupshot.weights import Part, attached, copied, filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +28,7 @@ class Learned:
         parts = list(parts)
         return cls(
             recipes={part.name: part.recipe for part in parts},
-            tensors={
-                part.name: {k: t.detach().cpu().clone() for k, t in part.tensors.items()}
-                for part in parts
-            },
+            tensors={part.name: copied(part) for part in parts},
         )
 
     def save(self, file: Path) -> None:
