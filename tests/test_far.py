@@ -181,7 +181,7 @@ def test_photos_full_of_their_subjects_want_white_places(base, two_cats, tmp_pat
     assert list(Run(two_cats, base=base, method=white, out=tmp_path / "white"))
 
 
-@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("strength", [0.0, 0.5])
 def test_in_the_end_weights_go_back_to_the_base_and_words_stay(base, two_cats, tmp_path, strength):
     def parts(name, **fields):
         method = small(learns="unet", steps=2, **fields)
@@ -189,6 +189,7 @@ def test_in_the_end_weights_go_back_to_the_base_and_words_stay(base, two_cats, t
 
     whole, less = parts("whole", strength=1.0), parts("less", strength=strength)
     theirs = dict(base.unet.named_parameters())
+    assert not all(torch.equal(theirs[k], learned) for k, learned in whole.tensors["unet"].items())
     for name, learned in whole.tensors["unet"].items():
         expected = torch.lerp(theirs[name].detach(), learned, strength)
         torch.testing.assert_close(less.tensors["unet"][name], expected, rtol=1e-5, atol=1e-7)
