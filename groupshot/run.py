@@ -7,7 +7,6 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +143,7 @@ class Run:
         """Every stage of the plan that is not done yet."""
         saved = Checkpoint.load(self.out / runfolder.CHECKPOINT)
         goal = saved.place.stage
-        for stage in takewhile(lambda _: not self._enough, self._planned()):
+        for stage in self._planned():
             self._enlist(stage, saved)
             if goal and stage.name != goal:
                 continue  # done before the interruption
@@ -171,7 +170,7 @@ class Run:
                     self._save(stage, number)
                     raise
                 if self._enough:
-                    break
+                    return
 
     def _planned(self) -> Iterator[Stage[Any]]:
         """The stages of the plan, in a folder that is left only if the plan came to the first.

@@ -79,8 +79,7 @@ class Method(Protocol):
     name: ClassVar[str]
 
     def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Any]]:
-        """Yield stages; what follows a `yield` runs when that stage has been optimised, or was
-        ended early (`Run.stop`).
+        """Yield stages; what follows a `yield` runs when that stage has been optimised.
 
         On resume finished stages are passed over. So whatever is costly, or reads weights between
         two stages, stands in a `keep`.
