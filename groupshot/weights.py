@@ -59,20 +59,6 @@ def copied(part: Part) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in part.tensors.items()}
 
 
-@torch.no_grad()
-def weakened(part: Part, begun: Mapping[str, Tensor], strength: float) -> Part:
-    """The part, what it has learned since it was as `begun` multiplied by `strength`.
-
-    θ ← θ₀ + strength · (θ - θ₀), WiSE-FT (Wortsman et al., arXiv 2109.01903): between what the base
-    knows and what was learned lie weights that know nearly all of both. Of a LoRA, which begins as
-    no change, B alone is multiplied: that is its scale.
-    """
-    for name, tensor in part.tensors.items():
-        if ".lora_A." not in name:
-            tensor.lerp_(begun[name].to(tensor.device), 1 - strength)
-    return part
-
-
 def shaken(part: Part, size: Tensor, generator: torch.Generator) -> Part:
     """The part, with noise of a size, for each column of its rows, on its tensors."""
     begun = copied(part)

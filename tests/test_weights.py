@@ -9,7 +9,6 @@ from groupshot.weights import (
     ATTENTION,
     TEXT_ATTENTION,
     attached,
-    filled,
     keys_values,
     lora,
     text_encoder,
@@ -17,9 +16,7 @@ from groupshot.weights import (
     text_matrices,
     tokens,
     unet,
-    weakened,
 )
-from groupshot.weights import copied as begun
 
 
 def seeded():
@@ -113,37 +110,6 @@ def test_the_same_generator_gives_the_same_lora(base):
             drawn.append(lora(base, 4, ATTENTION, seeded()).tensors)
     for name, tensor in drawn[0].items():
         torch.testing.assert_close(tensor, drawn[1][name], rtol=0, atol=0)
-
-
-def test_weights_that_are_weakened_lie_between_what_was_and_what_was_learned(base):
-    with base.borrowed():
-        part = unet(base)
-        before = begun(part)
-        moved(part)
-        after = begun(part)
-        weakened(part, before, 0.75)
-        for name, tensor in part.tensors.items():
-            torch.testing.assert_close(tensor, 0.25 * before[name] + 0.75 * after[name])
-        filled(part, after)
-        assert_equal(weakened(part, before, 1.0).tensors, after)
-        assert_equal(weakened(part, before, 0.0).tensors, before)
-
-
-def test_a_lora_that_is_weakened_changes_that_much_less(base):
-    with base.borrowed():
-        part = lora(base, 2, ATTENTION, seeded())
-        before = begun(part)
-        moved(part)
-        after = begun(part)
-        weakened(part, before, 0.5)
-    for name, tensor in part.tensors.items():
-        expected = after[name] * (0.5 if ".lora_B." in name else 1.0)
-        torch.testing.assert_close(tensor.detach(), expected)
-
-
-def assert_equal(mine, theirs):
-    for name, tensor in mine.items():
-        torch.testing.assert_close(tensor.detach(), theirs[name], rtol=0, atol=0)
 
 
 def test_layers_that_are_not_there_are_refused(base):

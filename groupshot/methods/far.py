@@ -9,8 +9,7 @@ the region of its own concept. Some modules learn at the same time, in one stage
 
 Where we differ: no code is known, and of the paper only the abstract is known to us. Every number
 and every formula is a choice of ours and a field; what the abstract says stands at each. Pictures
-of the classes are learned beside the composites, as in DreamBooth; weights may go back some of
-their way to the base's in the end (`strength`).
+of the classes are learned beside the composites, as in DreamBooth.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -47,7 +46,7 @@ from groupshot.samples.room import check_most
 from groupshot.samples.strangers import Stranger, asked, found, strangers
 from groupshot.shapes import Latent
 from groupshot.stage import SCHEDULES, Schedule, Stage
-from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, SETS, copied, tokens, weakened
+from groupshot.weights import ATTENTION, EVERYWHERE, ROWS, SETS, tokens
 
 Pair = tuple[Batch, Lesson]
 """Composites and photos with masks, and the base's own pictures of their classes."""
@@ -135,14 +134,11 @@ class FaR:
     learning them as they are: ours."""
     retention: Weight = per_base(1000.0, sd=0.0)
     """Weight of keys and values staying what they were for the classes' words: ours."""
-    strength: Share = 1.0
-    """How much of what the weights have learned is left in the end, the rows aside (WiSE-FT): all.
-    On one toybox cast that was tried, 0.7 kept much more of the classes and as much of the cast."""
     least: Share = 0.9
     """The smallest part of a photo that is shown, as a share of its shorter side: ours."""
 
     def plan(self, base: Base, cast: Cast, keep: Keep) -> Iterator[Stage[Pair]]:
-        """One stage, rows and weights together; what the weights learned may then be weakened."""
+        """One stage: rows and weights together."""
         with recorded(base, self.resolutions, PLACES):
             pass  # refuses here what the base has no attention at
         photos = self.masked(base, cast, keep)
@@ -161,7 +157,6 @@ class FaR:
         stay = retention(base, others, captions, self.retention)
         instances = composed(base, draw, cast.names, self.batch)
         preserved = lessons(base, own, self.prior_batch, self.recalled, keep.seeded("recalled"))
-        begun = {part: copied(part) for part in others}
         yield Stage(
             name="joint",
             train={rows: self.token_rate} | dict.fromkeys(others, rate),
@@ -170,8 +165,6 @@ class FaR:
             steps=self.steps,
             schedule=SCHEDULES[self.schedule],
         )
-        for part, before in begun.items():
-            weakened(part, before, self.strength)
 
     def fused(self, base: Base, cast: Cast, keep: Keep) -> Fusion:
         """What composites are made of, to look at before anything is learned."""
