@@ -1,6 +1,7 @@
 """Optimisers: what makes steps of gradients, in full precision or in little memory."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -17,10 +18,9 @@ Maker = Callable[[Iterable[Tensor]], Optimizer]
 def adamw(device: torch.device) -> Maker:
     """AdamW, its two moments in full precision: 8 bytes for each weight that learns.
 
-    Not fused: that takes moments that were loaded in another layout than their weight's as they
-    lie, and silently goes on with the wrong ones.
+    On a CPU fused, which takes half as long; moments must lie there as their weights do.
     """
-    return AdamW
+    return partial(AdamW, fused=device.type == "cpu")
 
 
 def adamw8bit(device: torch.device) -> Maker:
