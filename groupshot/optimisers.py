@@ -1,7 +1,6 @@
 """Optimisers: what makes steps of gradients, in full precision or in little memory."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -18,9 +17,10 @@ Maker = Callable[[Iterable[Tensor]], Optimizer]
 def adamw(device: torch.device) -> Maker:
     """AdamW, its two moments in full precision: 8 bytes for each weight that learns.
 
-    On a CPU fused, which takes half as long; moments must lie there as their weights do.
+    Not fused: that reads gradients and moments as they lie, and where one lies in another layout
+    than its weight, as sums over processes do, it silently takes wrong numbers.
     """
-    return partial(AdamW, fused=device.type == "cpu")
+    return AdamW
 
 
 def adamw8bit(device: torch.device) -> Maker:
