@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 
+import torch
 from conftest import loaded
 
 from groupshot.base import Base
@@ -41,6 +42,20 @@ def test_hints_are_taken_as_the_method_takes_them(world_base_folder, monkeypatch
     for hints in (True, False):
         begun(loaded(world_base_folder), hints=hints)
     assert said == [{"luna", "milo"}, set()]
+
+
+def test_words_learn_whole_photos_before_masks_are_first_asked_for(world_base_folder, monkeypatch):
+    read, looked = [], em_start.averaged
+
+    def averaged(base, *rest):
+        read.append(base.text(["a photo of <luna>"]))
+        return looked(base, *rest)
+
+    monkeypatch.setattr(em_start, "averaged", averaged)
+    for steps in (0, 0, 2):
+        begun(loaded(world_base_folder), warm_up=steps, batch=1)
+    asleep, again, warm = read
+    assert torch.equal(asleep, again) and not torch.allclose(asleep, warm, atol=1e-4)
 
 
 def test_fields_are_those_of_the_base_or_those_that_are_set(second_base, monkeypatch, capsys):

@@ -1,14 +1,16 @@
-"""Masks by attention before anything is learned: `python -m groupshot.benchmarks.em_start`.
+"""Masks by attention when they are first asked for: `python -m groupshot.benchmarks.em_start`.
 
-Entangled casts of the toybox, each word at its class noun: mask IoU for every rule that makes maps
-binary, with a CRF and without, each thing's attention as it is or balanced; whose parameters the
-CRF may have; and what an E-step costs.
+Entangled casts of the toybox, each word at its class noun, or as it is after some steps on whole
+photos (`--set warm_up=50`): mask IoU for every rule that makes maps binary, with a CRF and without,
+each thing's attention as it is or balanced; whose parameters the CRF may have; and what an E-step
+costs.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import groupby, product
 from pathlib import Path
@@ -27,6 +29,7 @@ from groupshot.keep import Keep, seeded
 from groupshot.masks import RULES, refined
 from groupshot.methods import ConceptDrivenEM
 from groupshot.presets import fitted
+from groupshot.run import Run
 from groupshot.samples import nouns
 from groupshot.scores.masks import overlap, true_mask
 from groupshot.toybox.casts import Troupe
@@ -56,8 +59,7 @@ def measure(
     """Add the first photos of a seed's cast to what was found."""
     with tempfile.TemporaryDirectory() as place:
         cast = cast_in(Path(place) / "cast", troupe, False)
-        with base.borrowed():
-            method.rows(base, nouns(cast), Keep(Path(place), 0))
+        with ready(base, method, cast, Path(place)):
             for scene in method.scenes(base, cast)[:most]:
                 began = time.perf_counter()
                 maps = averaged(base, scene, method.look, seeded(seed, scene.photo)).cpu()
@@ -68,6 +70,20 @@ def measure(
                     found.overlaps.setdefault(way, []).extend(shares(cast, scene, masks))
                 for name, masks in settled(maps, scene, method.look):
                     found.potentials.setdefault(name, []).extend(shares(cast, scene, masks))
+
+
+@contextmanager
+def ready(base: Base, method: ConceptDrivenEM, cast: Cast, place: Path) -> Generator[None]:
+    """The base as it is when masks are first asked for; a warm-up is learned before."""
+    if not method.warm_up:
+        with base.borrowed():
+            method.rows(base, nouns(cast), Keep(place, 0))
+            yield
+        return
+    with closing(iter(Run(cast, base=base, method=method, out=place / "run"))) as steps:
+        for _ in range(method.warm_up):
+            next(steps)
+        yield
 
 
 def made(maps: Tensor, scene: Scene, look: Look) -> Iterator[tuple[Way, Tensor]]:
