@@ -38,7 +38,7 @@ from groupshot.previews import Showing, previewed
 from groupshot.progress import watched
 from groupshot.run import Run
 from groupshot.runfolder import RECORD, Trained, read
-from groupshot.scores.evaluation import FULL, QUICK
+from groupshot.scores.evaluation import FULL, NOTHING, QUICK
 from groupshot.scores.evaluation import evaluate as evaluated
 from groupshot.stage import Method
 from groupshot.strips import recalled
@@ -149,12 +149,13 @@ def bench(options: Namespace) -> int:
     casts = options.casts or (1 if few else 6)
     plan = Plan(
         suites=suites(options.suite),
-        contenders=[*contenders(typed), *CEILINGS],
+        contenders=[*contenders(typed), *(() if options.undrawn else CEILINGS)],
         casts=range(options.cast_seed, options.cast_seed + casts),
         seeds=options.seeds,
     )
     weights = fingerprint(options.base)
-    terms = Terms(base=options.base, weights=weights, amount=QUICK if few else FULL)
+    amount = NOTHING if options.undrawn else QUICK if few else FULL
+    terms = Terms(base=options.base, weights=weights, amount=amount)
     lines = benched(plan, terms, options.out, options.jobs)
     table, page = options.out / TABLE, options.out / PAGE
     document = {"table": str(table), "page": str(page), "cells": lines}

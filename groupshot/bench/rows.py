@@ -171,7 +171,9 @@ def rounded(value: Any) -> Any:
 
 
 def save_pictures(folder: Path, made: Appraisal) -> None:
-    """Every picture as a small file, and what the judge said of each."""
+    """Every picture as a small file, and what the judge said of each, if anything was drawn."""
+    if not made.drawn:
+        return
     pictures = [picture for drawn in made.drawn.values() for picture in drawn]
     said: list[dict[str, Any]] = []
     for i, (picture, judged) in enumerate(zip(pictures, made.judged, strict=True)):

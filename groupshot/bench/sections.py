@@ -10,6 +10,8 @@ from groupshot.files import load_json
 from groupshot.scores.asks import ALONE
 from groupshot.toybox.reader.reading import HERE
 
+MASKS = "mask IoU"
+
 COLUMNS = {
     "all right": "all_right",
     "present": "present",
@@ -19,7 +21,7 @@ COLUMNS = {
     "prompt": "prompt",
     "prior": "prior",
     "diversity": "diversity",
-    "mask IoU": "mask_iou",
+    MASKS: "mask_iou",
     "CLIP-T": "clip_t",
     "CLIP-I": "clip_i",
     "steps": "steps",
@@ -103,11 +105,15 @@ def section(suite: str, lines: Sequence[Line]) -> Section:
         lines=lines,
         main=table("all pictures", rows, COLUMNS, lambda line, column: line[COLUMNS[column]]),
         apart=[
-            *degrees(rows),
-            *(sizes(rows) if curves else variants(rows)),
-            *attributes(rows),
+            each
+            for each in (
+                *degrees(rows),
+                *(sizes(rows) if curves else variants(rows)),
+                *attributes(rows),
+            )
+            if each.columns
         ],
-        duels=[duels(name, key, learned) for name, key in APART.items()],
+        duels=[duels(name, COLUMNS[name], learned) for name in (*APART, MASKS)],
         ceilings=[label for label in rows if label not in learned],
         curves=curves,
     )
@@ -147,8 +153,9 @@ def table(
     columns: Iterable[str],
     value: Callable[[Line, str], float | None],
 ) -> Table:
-    """Figures of every contender for every column."""
-    names = list(columns)
+    """Figures of every contender for every column that anybody has one for."""
+    every = [line for lines in rows.values() for line in lines]
+    names = [name for name in columns if any(value(line, name) is not None for line in every)]
     figures = {
         label: [figure(value(line, column) for line in lines) for column in names]
         for label, lines in rows.items()

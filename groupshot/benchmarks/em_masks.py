@@ -30,7 +30,7 @@ from groupshot.fields import overrides
 from groupshot.files import load_json, written
 from groupshot.methods import ConceptDrivenEM
 from groupshot.presets import fitted
-from groupshot.scores.evaluation import Amount
+from groupshot.scores.evaluation import NOTHING
 
 VARIANTS: Mapping[str, dict[str, Any]] = {
     FIXED: {"update_masks": False},
@@ -140,8 +140,7 @@ def main() -> None:
     quiet()
     jobs = jobs_of(asked)
     weights = fingerprint(asked.base)
-    nothing = Terms(base=asked.base, weights=weights, amount=Amount(each=0, prior=0))
-    terms = settled(nothing, asked.out)
+    terms = settled(Terms(base=asked.base, weights=weights, amount=NOTHING), asked.out)
     missing: list[str] = []
     for fault in faults(jobs, terms, asked.jobs):
         print(f"does not count: {fault}", flush=True)

@@ -27,7 +27,7 @@ from groupshot.methods import ConceptDrivenEM
 from groupshot.run import Run
 from groupshot.runfolder import LEARNED
 from groupshot.scores.evaluation import Evaluation
-from groupshot.scores.masks import overlap, true_mask
+from groupshot.scores.masks import mask_iou, overlap, true_mask
 from groupshot.stage import Step
 
 UPDATED, FIXED, HAND = CURVES
@@ -115,7 +115,8 @@ def looked_at(jobs: Mapping[Path, Job], cell: Cell, terms: Terms, out: Path, at_
     seconds = time.monotonic() - begun - looking
     cost = rows.Cost(steps=steps, seconds=seconds, peak_mb=peak_mb())
     taken = {"all_seconds": seconds, "jobs": at_once}
-    line = rows.line_of(cell, terms, Evaluation(), cost, taken)
+    scores = Evaluation(mask_iou=mask_iou(job.folder, cast.folder))
+    line = rows.line_of(cell, terms, scores, cost, taken)
     if afresh and job.method == cell.contender.built():
         save_json(out / cell.folder / rows.LINE, line)
     return line

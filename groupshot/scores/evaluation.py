@@ -48,7 +48,7 @@ class Amount:
     """Pictures of class words."""
 
 
-FULL, QUICK = Amount(), Amount(each=2, prior=48)
+FULL, QUICK, NOTHING = Amount(), Amount(each=2, prior=48), Amount(each=0, prior=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,8 +164,14 @@ def cast_folder(trained: Trained) -> Path:
 
 
 def run_appraised(trained: Trained, panel: Panel, amount: Amount, shelf: Shelf) -> Appraisal:
-    """Draw with what a run has learned, and judge it; the base's own habits are on the shelf."""
+    """Draw with what a run has learned, and judge it; the base's own habits are on the shelf.
+
+    Where nothing is to be drawn, its masks alone are judged.
+    """
     base, truth = trained.base, panel.truth
+    masks = mask_iou(trained.folder, panel.cast.folder)
+    if amount == NOTHING:
+        return Appraisal(drawn={}, judged=(), evaluation=Evaluation(mask_iou=masks))
     things = {truth[name]["kind"] for name in truth}
     with base.computing(trained.record["precision"]):
         before = shelf.read(base, panel.judge, things)
@@ -173,7 +179,7 @@ def run_appraised(trained: Trained, panel: Panel, amount: Amount, shelf: Shelf) 
             drawn = portraits(base, panel.cast, amount.each)
             after = shelf.drawn(base, panel.judge, things)
     kept = prior(before, after, truth) if truth else None
-    return appraised(panel, drawn, kept, mask_iou(trained.folder, panel.cast.folder))
+    return appraised(panel, drawn, kept, masks)
 
 
 def portraits(
