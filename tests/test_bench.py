@@ -202,6 +202,15 @@ def test_tables_tell_everything_apart():
     assert "world" not in text.split("one against another")[1], "ceilings are not compared"
 
 
+def test_masks_are_compared_where_there_are_any():
+    every = [*lines(TI, [0.1, 0.2, 0.1, 0.3]), *lines(DB, [0.4, 0.6, 0.5, 0.7])]
+    assert "mask IoU" not in document(sections(every))
+    covered = [each | {"mask_iou": 0.5 + 0.2 * (each["method"] == "dreambooth")} for each in every]
+    text = document(sections(covered))
+    assert "| diversity | mask IoU | CLIP-T |" in text
+    assert "**+0.20 [+0.20, +0.20]**" in text.split("### mask IoU, one against another")[1]
+
+
 def test_a_table_says_who_has_learned_fewer_casts():
     every = [*lines(TI, [0.1, 0.2, 0.1]), *lines(DB, [0.4, 0.6]), *lines(CEILINGS[0], [1.0] * 3)]
     (section,) = sections(every)

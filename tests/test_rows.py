@@ -19,6 +19,7 @@ from groupshot.bench import results, rows
 from groupshot.bench.cells import Terms, is_of
 from groupshot.bench.contenders import BASELINES, contenders
 from groupshot.bench.suites import cast_in
+from groupshot.bench.work import PAGE, TABLE
 from groupshot.cast import Cast
 from groupshot.cli import main
 from groupshot.keep import Keep
@@ -108,6 +109,22 @@ def test_to_draw_more_nothing_is_learned_again(small, world_base_folder, tmp_pat
             with pytest.raises(TypeError):
                 rows.finished(mine, other, tmp_path)
     assert rows.finished(mine, few, tmp_path)["present"] == first["present"]
+
+
+def test_where_nothing_is_drawn_masks_alone_are_judged(
+    small, world_base_folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("groupshot.pictures.drawn", None)  # would be called, were a picture drawn
+    few = "segmenter=hand,resolution=4,steps=1,batch=1,crops=1,priors=0"
+    typed = ["bench", "--undrawn", "--suite", "entangled", "--casts", "1"]
+    typed += ["--methods", f"break-a-scene[{few}]", "--base", world_base_folder, "--out", tmp_path]
+    assert main([str(word) for word in (*typed, "--json")]) == 0
+    (line,) = json.loads(capsys.readouterr().out)["cells"]
+    assert line["mask_iou"] == 1 and line["pictures"] == 0 and line["present"] is None
+    table = (tmp_path / TABLE).read_text()
+    assert "|  | mask IoU | steps | seconds | MiB |" in table and "###" not in table
+    assert "break-a-scene" in (tmp_path / PAGE).read_text()
+    assert not list(tmp_path.glob("*.webp"))
 
 
 def test_words_are_judged_without_marks(small, world_base_folder, tmp_path, monkeypatch):
