@@ -112,7 +112,8 @@ class ConceptDrivenEM:
     """Sections of the U-Net whose attention counts: on sd Break-A-Scene's; the toybox's "down"
     shows nothing."""
     timesteps: Count = 50
-    """Random timesteps over which attention is averaged: the paper's 50."""
+    """Random timesteps over which attention is averaged: the paper's 50. On the toybox ten find as
+    good masks (`BENCH.md`)."""
     peak: Share = 0.97
     """The share of a map's places that are no higher than what counts as its height: ours. With 1,
     its maximum, as in Break-A-Scene's loss, some masks on the toybox shrank to a spot."""
