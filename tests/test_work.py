@@ -102,13 +102,17 @@ def test_a_line_that_got_lost_behind_its_cell_is_added(made, tmp_path):
     assert len(results.read(tmp_path / results.FILE)) == 4
 
 
-def test_what_was_found_faster_once_all_use(made, tmp_path, monkeypatch):
+def test_what_was_found_faster_once_all_use(made, tmp_path, monkeypatch, capsys):
     told = work.benched(PLAN, TERMS, tmp_path)
     assert {each["precision"] for each in told} == {"bf16"}
+    assert work.settled(TERMS, tmp_path).precision == "bf16"
+    assert "faster here" not in capsys.readouterr().err
     monkeypatch.setattr(rows, "faster", lambda base: "fp32")
     assert work.settled(TERMS, tmp_path).precision == "bf16"
     assert work.settled(replace(TERMS, amount=Amount()), tmp_path).precision == "bf16"
+    assert f"in bf16, as the cells in {tmp_path}: fp32 is faster here" in capsys.readouterr().err
     assert work.settled(replace(TERMS, weights="def"), tmp_path).precision == "fp32"
+    assert "faster here" not in capsys.readouterr().err
 
 
 def test_several_cells_at_once_are_of_several_casts(made, tmp_path, capsys):

@@ -135,12 +135,17 @@ def finished(cells: Iterable[Cell], terms: Terms, out: Path) -> dict[Path, Line]
 def settled(terms: Terms, out: Path) -> Terms:
     """The terms, with the precision that cells of the base were made with, or what is faster here.
 
-    Whatever the amount: with more to draw, what was learned is taken as it is.
+    Whatever the amount: with more to draw, what was learned is taken as it is. Where that is slow
+    on this machine, somebody should know.
     """
     cells = sorted(out.glob(f"cells/*/*/*/{rows.LINE}"))
     written = [*results.read(out / results.FILE), *map(files.load_json, cells)]
     known = [line["precision"] for line in written if line["base"] == terms.weights]
-    return replace(terms, precision=known[0] if known else apart(rows.faster_of, terms.base))
+    here = apart(rows.faster_of, terms.base)
+    chosen = known[0] if known else here
+    if chosen != here:
+        say(f"in {chosen}, as the cells in {out}: {here} is faster here, as another --out would be")
+    return replace(terms, precision=chosen)
 
 
 def swept(folder: Path) -> None:
