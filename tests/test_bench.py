@@ -206,9 +206,17 @@ def test_masks_are_compared_where_there_are_any():
     every = [*lines(TI, [0.1, 0.2, 0.1, 0.3]), *lines(DB, [0.4, 0.6, 0.5, 0.7])]
     assert "mask IoU" not in document(sections(every))
     covered = [each | {"mask_iou": 0.5 + 0.2 * (each["method"] == "dreambooth")} for each in every]
-    text = document(sections(covered))
-    assert "| diversity | mask IoU | CLIP-T |" in text
-    assert "**+0.20 [+0.20, +0.20]**" in text.split("### mask IoU, one against another")[1]
+    text, apart = document(sections(covered)), "### mask IoU, one against another"
+    assert "| diversity | mask IoU | CLIP-T |" in text and apart not in text
+    found = document(sections([each | {"suite": "entangled"} for each in covered]))
+    assert "**+0.20 [+0.20, +0.20]**" in found.split(apart)[1]
+
+
+def test_where_nothing_was_drawn_no_table_is_empty():
+    nothing = dict.fromkeys(results.KEYS[5:], None) | {"degrees": {}, "attributes": {}, "asked": {}}
+    every = [each | nothing | {"steps": 9} for each in lines(TI, [0.1, 0.2, 0.1])]
+    text = document(sections(every))
+    assert "|  | steps |\n" in text and "###" not in text
 
 
 def test_a_table_says_who_has_learned_fewer_casts():

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from groupshot.bench.cells import Line, cell_of
 from groupshot.bench.figures import Difference, Figure, difference, figure
-from groupshot.bench.suites import SUITES
+from groupshot.bench.suites import ENTANGLED, SUITES
 from groupshot.files import load_json
 from groupshot.scores.asks import ALONE
 from groupshot.toybox.reader.reading import HERE
@@ -53,6 +53,11 @@ class Table:
     columns: Sequence[str]
     rows: Mapping[str, Sequence[Figure | None]]
 
+    @property
+    def known(self) -> bool:
+        """Whether anybody has a figure."""
+        return any(each for row in self.rows.values() for each in row)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duels:
@@ -98,25 +103,24 @@ def section(suite: str, lines: Sequence[Line]) -> Section:
     rows = by_label(lines)
     curves = plots(rows) if len(SUITES[suite].sizes) > 1 else {}
     learned = {k: v for k, v in rows.items() if not cell_of(v[0]).contender.ceiling}
+    apart = (*degrees(rows), *(sizes(rows) if curves else variants(rows)), *attributes(rows))
+    compared = (*APART, MASKS) if suite in ENTANGLED else tuple(APART)
     return Section(
         suite=suite,
         shows=SUITES[suite].shows,
         extent=extent(rows),
         lines=lines,
-        main=table("all pictures", rows, COLUMNS, lambda line, column: line[COLUMNS[column]]),
-        apart=[
-            each
-            for each in (
-                *degrees(rows),
-                *(sizes(rows) if curves else variants(rows)),
-                *attributes(rows),
-            )
-            if each.columns
-        ],
-        duels=[duels(name, COLUMNS[name], learned) for name in (*APART, MASKS)],
+        main=table("all pictures", rows, scored(lines), lambda line, name: line[COLUMNS[name]]),
+        apart=[each for each in apart if each.known],
+        duels=[duels(name, COLUMNS[name], learned) for name in compared],
         ceilings=[label for label in rows if label not in learned],
         curves=curves,
     )
+
+
+def scored(lines: Sequence[Line]) -> list[str]:
+    """The columns that anybody has a score for."""
+    return [name for name, key in COLUMNS.items() if any(line[key] is not None for line in lines)]
 
 
 def by_label(lines: Iterable[Line]) -> Rows:
@@ -153,9 +157,8 @@ def table(
     columns: Iterable[str],
     value: Callable[[Line, str], float | None],
 ) -> Table:
-    """Figures of every contender for every column that anybody has one for."""
-    every = [line for lines in rows.values() for line in lines]
-    names = [name for name in columns if any(value(line, name) is not None for line in every)]
+    """Figures of every contender for every column."""
+    names = list(columns)
     figures = {
         label: [figure(value(line, column) for line in lines) for column in names]
         for label, lines in rows.items()
