@@ -229,13 +229,9 @@ def _compares(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--base", metavar="NAME|FOLDER", default="toybox", help="(toybox)")
     amounts = bench.add_mutually_exclusive_group()
     amounts.add_argument("--quick", action="store_true", help="two methods, one cast, few pictures")
-    amounts.add_argument(
-        "--undrawn", action="store_true", help="no pictures: masks alone are judged"
-    )
+    amounts.add_argument("--undrawn", action="store_true", help="masks alone are judged")
     bench.add_argument("--jobs", metavar="N", type=_count, default=1, help="cells at once (1)")
-    bench.add_argument(
-        "--out", metavar="DIR", type=Path, required=True, help="where to: a folder goes on"
-    )
+    bench.add_argument("--out", metavar="DIR", type=Path, required=True, help="a bench goes on")
 
 
 def _examines(doctor: argparse.ArgumentParser) -> None:
