@@ -231,7 +231,7 @@ def _compares(bench: argparse.ArgumentParser) -> None:
     amounts.add_argument("--quick", action="store_true", help="two methods, one cast, few pictures")
     amounts.add_argument("--undrawn", action="store_true", help="masks alone are judged")
     bench.add_argument("--jobs", metavar="N", type=_count, default=1, help="cells at once (1)")
-    bench.add_argument("--out", metavar="DIR", type=Path, required=True, help="a bench goes on")
+    bench.add_argument("--out", metavar="DIR", type=Path, required=True, help="new, or to go on")
 
 
 def _examines(doctor: argparse.ArgumentParser) -> None:

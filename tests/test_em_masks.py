@@ -221,6 +221,7 @@ def test_a_bench_draws_what_was_learned_and_learns_nothing(jobs, terms, monkeypa
     monkeypatch.setattr(concept_driven, "refined", halved)
     monkeypatch.setattr(em_runs, "made", here)
     assert not list(faults(jobs[1:2], terms, 1))
+    assert 0 < load_json(jobs[1].folder.with_name(rows.LINE))["mask_iou"] < 1
     monkeypatch.setattr(rows, "Run", None)
     monkeypatch.setattr(work, "apart", lambda *_: "bf16")
     assert settled(replace(terms, precision=None), jobs[1].out) == terms  # as it was learned
