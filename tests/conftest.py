@@ -128,6 +128,14 @@ def loaded(folder: Path) -> Base:
 
 
 @pytest.fixture
+def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the world draw little to compare with: for tests of what becomes of scores."""
+    monkeypatch.setattr("groupshot.scores.scenes.TRIES", 1)
+    monkeypatch.setattr("groupshot.scores.sight.GLANCES", 2)
+    monkeypatch.setattr("groupshot.scores.diversity.DRAWINGS", 2)
+
+
+@pytest.fixture
 def two_cats(tmp_path: Path) -> Cast:
     """Two cats that are told apart by their colours, two photos of each, masked by hand."""
     for name, colour in (("luna", "orange"), ("rex", "blue")):

@@ -217,7 +217,7 @@ def test_a_look_that_was_interrupted_is_missed(jobs, terms, world_base_folder, m
     assert lines == [False, True, True]  # nobody knows how long the first took
 
 
-def test_a_bench_draws_what_was_learned_and_learns_nothing(jobs, terms, monkeypatch):
+def test_a_bench_draws_what_was_learned_and_learns_nothing(jobs, terms, few_drawings, monkeypatch):
     monkeypatch.setattr(concept_driven, "refined", halved)
     monkeypatch.setattr(em_runs, "made", here)
     assert not list(faults(jobs[1:2], terms, 1))

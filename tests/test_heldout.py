@@ -2,12 +2,14 @@
 
 import shutil
 import sys
+from dataclasses import replace
 
 import torch
 
 from groupshot.benchmarks import heldout
 from groupshot.toybox.training import parts
 from groupshot.toybox.training.parts import SHIPPED
+from groupshot.toybox.training.recipe import RECIPE
 
 
 def test_what_is_disturbed_is_told_from_an_equal(tmp_path, monkeypatch, capsys):
@@ -22,7 +24,9 @@ def test_what_is_disturbed_is_told_from_an_equal(tmp_path, monkeypatch, capsys):
     parts.save_unet(worse, unet)
     text.save_pretrained(deaf / parts.TEXT)
     folders = map(str, (SHIPPED, equal, worse, deaf))
-    monkeypatch.setattr(sys, "argv", ["heldout", "-n", "32", *folders])
+    small = replace(RECIPE, unet=replace(RECIPE.unet, batch=4))
+    monkeypatch.setattr(heldout, "RECIPE", small)
+    monkeypatch.setattr(sys, "argv", ["heldout", "-n", "16", *folders])
     heldout.main()
     lines = (line.split() for line in capsys.readouterr().out.splitlines()[1:])
     shipped, same, *others = lines

@@ -33,12 +33,10 @@ from groupshot.toybox.troupes import ACROSS, entangled
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(few_drawings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pictures, few drawings of the world, and no other process."""
     stay_here(monkeypatch)
     monkeypatch.setattr("groupshot.commands.QUICK", TINY)
-    monkeypatch.setattr("groupshot.scores.scenes.TRIES", 1)
-    monkeypatch.setattr("groupshot.scores.diversity.DRAWINGS", 2)
 
 
 TYPED = "textual-inversion[steps=2,batch=1,crops=1],dreambooth[steps=2,batch=1,crops=1,priors=1]"

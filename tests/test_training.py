@@ -14,7 +14,7 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import (
 )
 from safetensors.torch import load_file
 
-from groupshot.toybox.training import checking, parts, timing
+from groupshot.toybox.training import checking, matching, parts, timing
 from groupshot.toybox.training.assemble import CARD, assemble
 from groupshot.toybox.training.autoencoder import standardise
 from groupshot.toybox.training.denoiser import CLEARER, OFTEN, fresh_unet, timesteps
@@ -117,6 +117,8 @@ def test_a_card_is_measured_of_the_base_that_it_lies_in(
     trained: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "TRIES", 1)
+    monkeypatch.setattr(timing, "PICTURES", 1)
+    monkeypatch.setattr(matching, "AMONG", 8)
     folder = tmp_path / "base"
     assemble(trained, folder)
     checking.measure(folder, 3)
