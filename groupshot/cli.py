@@ -95,7 +95,8 @@ def parser() -> Parser:
     _hands_over(_command(commands, "export", "what a run has learned, as files for other tools"))
     _looks(_command(commands, "masks", "what is taken to be each concept, as overlays"))
 
-    _judges(_command(commands, "evaluate", "score what a run has learned"))
+    evaluate = _command(commands, "evaluate", "score what a run has learned")
+    evaluate.add_argument("run", metavar="RUN", type=Path, help="the --out of `train`")
 
     _compares(_command(commands, "bench", "compare methods on casts that nobody has seen"))
 
@@ -215,10 +216,6 @@ def _looks(masks: argparse.ArgumentParser) -> None:
     _sets(masks)
 
 
-def _judges(evaluate: argparse.ArgumentParser) -> None:
-    evaluate.add_argument("run", metavar="RUN", type=Path, help="the --out of `train`")
-
-
 def _compares(bench: argparse.ArgumentParser) -> None:
     names = "single, pairs, trios, entangled, entangled-trios, crowd"
     bench.add_argument("--suite", metavar="A,B", default="pairs", help=f"of {names} (pairs)")
@@ -229,6 +226,7 @@ def _compares(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--base", metavar="NAME|FOLDER", default="toybox", help="(toybox)")
     amounts = bench.add_mutually_exclusive_group()
     amounts.add_argument("--quick", action="store_true", help="two methods, one cast, few pictures")
+    amounts.add_argument("--no-priors", action="store_true", help="class words are not drawn")
     amounts.add_argument("--undrawn", action="store_true", help="masks alone are judged")
     bench.add_argument("--jobs", metavar="N", type=_count, default=1, help="cells at once (1)")
     bench.add_argument("--out", metavar="DIR", type=Path, required=True, help="new, or to go on")

@@ -1,9 +1,11 @@
 """The peak of memory of a block of code."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
-from groupshot.benchmarks.meter import MIB, metered
+from groupshot.benchmarks.meter import MIB, Uncomputed, metered
 
 CPU = torch.device("cpu")
 
@@ -27,3 +29,29 @@ def test_what_one_block_took_the_next_may_give_back():
         kept.clear()
     assert first.held == then.peak == 4 * MIB
     assert then.held == 0
+
+
+def test_what_is_not_computed_takes_as_much(base):
+    def step() -> None:
+        latents = torch.randn(2, 4, 8, 8)
+        text = base.text(["a cat", "a dog"])
+        guess = base.predicted(latents, torch.tensor([1, 2]), text)
+        guess.float().square().mean().backward()
+
+    with base.borrowed():
+        base.unet.requires_grad_(True)
+        peaks = []
+        for block in (nullcontext(), Uncomputed()):
+            base.unet.zero_grad()
+            with block, metered(CPU) as use:
+                step()
+            peaks.append(use.peak)
+    assert peaks[1] == pytest.approx(peaks[0], rel=0.02)  # convolutions need room of their own
+
+
+def test_products_are_zeros_and_all_else_is_computed():
+    one = torch.ones(3, 4)
+    with Uncomputed():
+        product, total = one @ one.T, one + one
+    assert product.shape == (3, 3) and not product.any()
+    assert (total == 2).all()

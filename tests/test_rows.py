@@ -125,6 +125,21 @@ def test_where_nothing_is_drawn_masks_alone_are_judged(
     assert not list(tmp_path.glob("*.webp"))
 
 
+def test_where_no_priors_are_asked_for_class_words_are_not_drawn(
+    small, world_base_folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("groupshot.commands.NO_PRIORS", replace(TINY, prior=0))
+    monkeypatch.setattr("groupshot.scores.prior.drawn", None)  # would be called, were one drawn
+    typed = ["bench", "--no-priors", "--suite", "single", "--casts", "1", "--methods", TYPED]
+    typed += ["--base", world_base_folder, "--out", tmp_path, "--json"]
+    assert main([str(word) for word in typed]) == 0
+    lines = json.loads(capsys.readouterr().out)["cells"]
+    assert [line["prior"] for line in lines] == [None] * 4
+    assert all(line["pictures"] == 12 and line["present"] is not None for line in lines)
+    table = (tmp_path / TABLE).read_text()
+    assert "dreambooth" in table and "nan" not in table
+
+
 def test_words_are_judged_without_marks(small, world_base_folder, tmp_path, monkeypatch):
     def spoken_for(base: Base, panel: Panel, each: int) -> Drawn:
         unmarked = {name: replace(who, mark="none") for name, who in panel.people.items()}

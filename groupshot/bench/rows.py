@@ -137,9 +137,10 @@ def told(base: Base, panel: Panel, each: int) -> Drawn:
     return portraits(base, panel.cast, each, lambda ask: scenes.described(ask, panel.people))
 
 
-def by_chance(base: Base, panel: Panel, shelf: Shelf) -> float:
+def by_chance(base: Base, panel: Panel, shelf: Shelf) -> float | None:
     """The prior of a base that stayed what it was, but draws from other noise."""
-    things = {own["kind"] for own in panel.truth.values()}
+    if not (things := shelf.things(panel.truth)):
+        return None
     before = shelf.read(base, panel.judge, things)
     return prior(before, shelf.drawn(base, panel.judge, things, OTHER_NOISE), panel.truth)
 

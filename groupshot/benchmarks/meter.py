@@ -1,15 +1,26 @@
-"""The peak of memory of a block of code: of all tensors that live at once."""
+"""The peak of memory of a block of code: of all tensors that live at once, computed or not."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 MIB = 2**20
+aten = torch.ops.aten
+PRODUCTS = {
+    *(aten.convolution.default, aten.convolution_backward.default),
+    *(aten.mm.default, aten.addmm.default, aten.bmm.default, aten.baddbmm.default),
+    aten._scaled_dot_product_flash_attention_for_cpu.default,
+    aten._scaled_dot_product_flash_attention_for_cpu_backward.default,
+}
+"""Where nearly all time goes."""
 
 
 @dataclass(slots=True)
@@ -48,3 +59,21 @@ def changes(trace: profile) -> Generator[int]:
     for event in known.kineto_results.events():
         if event.name() == "[memory]":
             yield event.nbytes()
+
+
+class Uncomputed(TorchDispatchMode):
+    """Products that are all zeros, as large as they would be: a block for its memory alone.
+
+    What a CPU needs beside its tensors, to make a product, is not taken then.
+    """
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        """An operation, or zeros in place of what it gives."""
+        given = (args, kwargs or {})
+        if func not in PRODUCTS:
+            return func(*given[0], **given[1])
+        shapes = tree_map_only(Tensor, lambda each: each.to("meta"), given)
+        made = func(*shapes[0], **shapes[1])
+        return tree_map_only(Tensor, lambda each: torch.zeros_like(each, device="cpu"), made)

@@ -2,7 +2,7 @@
 
 On a CPU the steps of ours and of the plain ones take turns, so that what slows the machine down for
 a while slows all of them. On a GPU, and with `--memory`, each has it for itself, one after another,
-and its own peak of memory; on a CPU, where counting takes time, nothing is timed then. Neither side
+and its own peak of memory; on a CPU nothing is timed then, and no product computed. Neither side
 learns priors, and both have the same batch, precision and LoRA. With `--base sd15`, `sd21-base`,
 `sd21` or `sdxl` weights are random, of the published configuration.
 """
@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -24,7 +25,7 @@ from torch import nn
 
 from groupshot.base import Base, quiet
 from groupshot.bench.processes import apart
-from groupshot.benchmarks.meter import MIB, metered
+from groupshot.benchmarks.meter import MIB, Uncomputed, metered
 from groupshot.benchmarks.pace_table import HEADING, SIDES, Row
 from groupshot.benchmarks.plain import Plain, begun
 from groupshot.benchmarks.published import PUBLISHED, published
@@ -152,10 +153,11 @@ def alone(asked: Asked, who: str) -> Taken:
     """
     quiet()
     device, base = torch.device(asked.device), base_of(asked)
-    with metered(device, size(base)) as before:
+    skipping = nullcontext() if asked.timed else Uncomputed()
+    with skipping, metered(device, size(base)) as before:
         turns = side(asked, who, base)
         first = next(turns)
-    with metered(device, before.held) as after:
+    with skipping, metered(device, before.held) as after:
         rest = list(turns if who == "ours" else islice(turns, asked.steps + asked.more - 1))
     return Taken(steps=[first, *rest], prepared=before.peak // MIB, peak=after.peak // MIB)
 

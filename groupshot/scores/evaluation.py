@@ -48,7 +48,8 @@ class Amount:
     """Pictures of class words."""
 
 
-FULL, QUICK, NOTHING = Amount(), Amount(each=2, prior=48), Amount(each=0, prior=0)
+FULL, QUICK = Amount(), Amount(each=2, prior=48)
+NO_PRIORS, NOTHING = Amount(prior=0), Amount(each=0, prior=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,13 +173,13 @@ def run_appraised(trained: Trained, panel: Panel, amount: Amount, shelf: Shelf) 
     masks = mask_iou(trained.folder, panel.cast.folder)
     if amount == NOTHING:
         return Appraisal(drawn={}, judged=(), evaluation=Evaluation(mask_iou=masks))
-    things = {truth[name]["kind"] for name in truth}
+    things = shelf.things(truth)
     with base.computing(trained.record["precision"]):
         before = shelf.read(base, panel.judge, things)
         with trained.learned.applied_to(base):
             drawn = portraits(base, panel.cast, amount.each)
             after = shelf.drawn(base, panel.judge, things)
-    kept = prior(before, after, truth) if truth else None
+    kept = prior(before, after, truth) if things else None
     return appraised(panel, drawn, kept, masks)
 
 

@@ -80,6 +80,10 @@ class Shelf:
     pictures: int
     """How many are drawn in all, shared by the classes of a cast."""
 
+    def things(self, truth: Truth) -> set[str]:
+        """The classes of a cast, if any pictures of them are wanted."""
+        return {own["kind"] for own in truth.values()} if self.pictures else set()
+
     def drawn(self, base: Base, judge: Judge, nouns: Collection[str], seed: int = 0) -> Read:
         """Pictures of these classes by the base as it stands; with another seed, of other noise."""
         each = self.each(nouns)
