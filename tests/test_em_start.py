@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 
+import pytest
 import torch
 from conftest import loaded
 
@@ -23,6 +24,13 @@ def begun(base: Base, **fields) -> Found:
     return found
 
 
+@pytest.fixture
+def begun_only(monkeypatch):
+    """No way is tried on what is seen first."""
+    monkeypatch.setattr(em_start, "WAYS", ())
+    monkeypatch.setattr(em_start, "POTENTIALS", {})
+
+
 def test_every_way_is_tried_on_everyone(world_base_folder):
     found = begun(loaded(world_base_folder))
     assert set(found.overlaps) == set(WAYS) and len(found.seconds) == 1
@@ -31,7 +39,7 @@ def test_every_way_is_tried_on_everyone(world_base_folder):
         assert len(shares) == 2
 
 
-def test_hints_are_taken_as_the_method_takes_them(world_base_folder, monkeypatch):
+def test_hints_are_taken_as_the_method_takes_them(begun_only, world_base_folder, monkeypatch):
     said = []
 
     def sided(maps, scene):
@@ -44,7 +52,9 @@ def test_hints_are_taken_as_the_method_takes_them(world_base_folder, monkeypatch
     assert said == [{"luna", "milo"}, set()]
 
 
-def test_words_learn_whole_photos_before_masks_are_first_asked_for(world_base_folder, monkeypatch):
+def test_words_learn_whole_photos_before_masks_are_first_asked_for(
+    begun_only, world_base_folder, monkeypatch
+):
     read, looked = [], em_start.averaged
 
     def averaged(base, *rest):
