@@ -226,7 +226,7 @@ def _compares(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--base", metavar="NAME|FOLDER", default="toybox", help="(toybox)")
     amounts = bench.add_mutually_exclusive_group()
     amounts.add_argument("--quick", action="store_true", help="two methods, one cast, few pictures")
-    amounts.add_argument("--no-priors", action="store_true", help="class words are not drawn")
+    amounts.add_argument("--no-prior", action="store_true", help="no class words are drawn")
     amounts.add_argument("--undrawn", action="store_true", help="masks alone are judged")
     bench.add_argument("--jobs", metavar="N", type=_count, default=1, help="cells at once (1)")
     bench.add_argument("--out", metavar="DIR", type=Path, required=True, help="new, or to go on")

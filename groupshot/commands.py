@@ -38,7 +38,7 @@ from groupshot.previews import Showing, previewed
 from groupshot.progress import watched
 from groupshot.run import Run
 from groupshot.runfolder import RECORD, Trained, read
-from groupshot.scores.evaluation import FULL, NO_PRIORS, NOTHING, QUICK
+from groupshot.scores.evaluation import FULL, NO_PRIOR, NOTHING, QUICK
 from groupshot.scores.evaluation import evaluate as evaluated
 from groupshot.stage import Method
 from groupshot.strips import recalled
@@ -154,7 +154,7 @@ def bench(options: Namespace) -> int:
         seeds=options.seeds,
     )
     weights = fingerprint(options.base)
-    amounts = {QUICK: few, NO_PRIORS: options.no_priors, NOTHING: options.undrawn}
+    amounts = {QUICK: few, NO_PRIOR: options.no_prior, NOTHING: options.undrawn}
     amount = next((each for each, wanted in amounts.items() if wanted), FULL)
     terms = Terms(base=options.base, weights=weights, amount=amount)
     lines = benched(plan, terms, options.out, options.jobs)

@@ -125,12 +125,12 @@ def test_where_nothing_is_drawn_masks_alone_are_judged(
     assert not list(tmp_path.glob("*.webp"))
 
 
-def test_where_no_priors_are_asked_for_class_words_are_not_drawn(
+def test_where_no_prior_is_asked_for_class_words_are_not_drawn(
     small, world_base_folder, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("groupshot.commands.NO_PRIORS", replace(TINY, prior=0))
+    monkeypatch.setattr("groupshot.commands.NO_PRIOR", replace(TINY, prior=0))
     monkeypatch.setattr("groupshot.scores.prior.drawn", None)  # would be called, were one drawn
-    typed = ["bench", "--no-priors", "--suite", "single", "--casts", "1", "--methods", TYPED]
+    typed = ["bench", "--no-prior", "--suite", "single", "--casts", "1", "--methods", TYPED]
     typed += ["--base", world_base_folder, "--out", tmp_path, "--json"]
     assert main([str(word) for word in typed]) == 0
     lines = json.loads(capsys.readouterr().out)["cells"]

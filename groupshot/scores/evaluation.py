@@ -49,7 +49,7 @@ class Amount:
 
 
 FULL, QUICK = Amount(), Amount(each=2, prior=48)
-NO_PRIORS, NOTHING = Amount(prior=0), Amount(each=0, prior=0)
+NO_PRIOR, NOTHING = Amount(prior=0), Amount(each=0, prior=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
