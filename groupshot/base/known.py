@@ -20,7 +20,7 @@ class Known:
     size: int
     """Side of its pictures, in pixels."""
     memory: int
-    """MiB that learning three concepts on it took at most, in little memory: as in BENCH.md."""
+    """MiB that DreamBooth took at most for three concepts, in little memory: as in BENCH.md."""
     velocity: bool = False
     """Whether it predicts velocity, else noise."""
 
