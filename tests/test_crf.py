@@ -73,7 +73,7 @@ def test_all_rounds_against_loops():
     torch.testing.assert_close(found[0], true, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "every"), [("deeplab", 4), ("cutler", 6)])
+@pytest.mark.parametrize(("name", "every"), [("deeplab", 1), ("cutler", 6)])
 def test_as_pydensecrf_says(name, every):
     answers = np.load(ANSWERS)[name]
     assert len(answers) == SCENES >= 100
