@@ -16,12 +16,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from groupshot import checkpoint, runfolder
+from groupshot.ahead import ahead
 from groupshot.base import Base
 from groupshot.cast import Cast, check_nouns
 from groupshot.checkpoint import Checkpoint, Place
 from groupshot.errors import UserError, Visible
 from groupshot.files import save_json, sweep
-from groupshot.keep import Keep, seeded
+from groupshot.keep import Keep
 from groupshot.learned import Learned
 from groupshot.optimisers import OPTIMISERS, step_at
 from groupshot.pictures import generate
@@ -96,7 +97,7 @@ class Run:
         if self.finished:
             return
         lock = runfolder.locked(self.out) if self.team.leads else nullcontext()
-        with lock, self._settled(), self.base.borrowed():
+        with lock, self._settled(), self.base.borrowed(), ahead(self.record["seed"]) as self._ahead:
             self._live = True
             try:
                 began = time.monotonic()
@@ -244,10 +245,10 @@ class Run:
 
     def _felt(self, stage: Stage[Any], number: int, scale: float) -> dict[str, float]:
         """Losses of a step, its gradients × scale left in the weights; Short if memory is."""
-        generator = seeded(self.record["seed"], stage.name, number)
         shares = (ALONE, None) if stage.whole else (self.team, self._most)
         with self.team.trying():
-            batch = stage.samples(number - 1, generator)
+            drawn, generator = self._ahead(stage, number)
+            batch = stage.samples(drawn, generator)
             with self.base.shares.taken(*shares):
                 terms = stage.loss(batch, generator)
             losses = {name: term.item() for name, term in terms.items()}

@@ -15,6 +15,11 @@ from groupshot.weights import Part
 B = TypeVar("B")
 
 
+def numbered(step: int, generator: torch.Generator) -> int:
+    """A step that draws nothing ahead."""
+    return step
+
+
 def constant(progress: float) -> float:
     """The same learning rate from the beginning (progress 0) to the end (1)."""
     return 1.0
@@ -38,11 +43,14 @@ class Stage(Generic[B]):
     """Unique in its plan: every draw of the stage is seeded by it."""
     train: Mapping[Part, float]
     """What learns, and its learning rate; a part that learned before goes on where it was."""
-    samples: Callable[[int, torch.Generator], B]
-    """The batch of a step."""
+    samples: Callable[[Any, torch.Generator], B]
+    """The batch of a step, from what `draws` gave, and the rest of the same chance."""
     loss: Callable[[B, torch.Generator], dict[str, Tensor]]
     """The terms of the loss by name; what is minimised is their sum."""
     steps: int
+    draws: Callable[[int, torch.Generator], Any] = numbered
+    """What a step, from 0, draws without the base: it is called in a thread, while the step before
+    is taken. Usually nothing but its number."""
     schedule: Callable[[float], float] = constant
     """What the learning rates are multiplied by, from progress 0 to 1."""
     whole: bool = False

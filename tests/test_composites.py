@@ -227,8 +227,8 @@ def test_composites_become_batches_with_pooled_masks(base):
     def draw(g):
         return collage((people[0], people[1]), plain(base.size), "a photo of {}", Rules(), g)
 
-    batch = composed(base, draw, ("rex", "milo", "luna"), 3)(0, seeded())
     made = [draw(g) for g in [seeded()] for _ in range(3)]
+    batch = composed(base, made, ("rex", "milo", "luna"))
     assert batch.captions == tuple(each.caption for each in made)
     assert batch.latents.shape == (3, 4, 8, 8)
     assert batch.masks.shape == (3, 3, 8, 8)

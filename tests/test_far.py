@@ -39,9 +39,14 @@ def planned(base, two_cats, tmp_path):
         yield stage
 
 
+def batch(stage, step=0):
+    g = seeded(step)
+    return stage.samples(stage.draws(step, g), g)
+
+
 def test_without_fusion_the_photos_are_all_there_is(planned, tmp_path):
     stage = planned(fusion=False)
-    captions = {text for step in range(6) for text in stage.samples(step, seeded(step))[0].captions}
+    captions = {text for step in range(6) for text in batch(stage, step)[0].captions}
     assert {text.split(" of ")[1] for text in captions} == {"<luna>", "<rex>"}
     kept = {file.stem for file in (tmp_path / "kept").iterdir()}
     assert kept == {"priors", "masks"}
@@ -49,7 +54,7 @@ def test_without_fusion_the_photos_are_all_there_is(planned, tmp_path):
 
 def test_composites_come_in_their_share(planned):
     both = planned(composites=1.0, most=2, strangers=1.0)
-    captions = [text for step in range(6) for text in both.samples(step, seeded(step))[0].captions]
+    captions = [text for step in range(6) for text in batch(both, step)[0].captions]
     assert all("a cat" in text for text in captions)
     assert any("<luna>" in text and "<rex>" in text for text in captions)
 
@@ -59,19 +64,19 @@ def test_composites_come_in_their_share(planned):
 )
 def test_only_keys_and_values_are_held_and_only_if_asked(planned, fields):
     stage = planned(**fields)
-    losses = stage.loss(stage.samples(0, seeded()), seeded())
+    losses = stage.loss(batch(stage), seeded())
     assert losses.keys() == {"denoising", "prior", "attention"}
 
 
 def test_without_localized_attention_is_left_alone(planned, base):
     stage = planned(localized=False, learns="keys-values")
-    losses = stage.loss(stage.samples(0, seeded()), seeded())
+    losses = stage.loss(batch(stage), seeded())
     assert losses.keys() == {"denoising", "prior", "retention"}
 
 
 def test_localized_adds_what_the_formulas_say_and_changes_nothing_else(planned, base):
     stage = planned(attention=0.5)
-    pair = stage.samples(0, seeded())
+    pair = batch(stage)
 
     def losses(**fields):
         return small(**fields).loss(base, pair, seeded())
@@ -88,7 +93,7 @@ def test_localized_adds_what_the_formulas_say_and_changes_nothing_else(planned, 
 @pytest.mark.parametrize("learns", ["keys-values", "lora", "unet"])
 def test_classes_are_learned_as_the_untouched_base_guesses_them(planned, learns):
     def preserved(stage):
-        return stage.loss(stage.samples(0, seeded()), seeded())["prior"].item()
+        return stage.loss(batch(stage), seeded())["prior"].item()
 
     stage = planned(recalled=4, learns=learns)
     assert preserved(stage) == pytest.approx(0, abs=1e-9)
@@ -101,13 +106,13 @@ def test_classes_are_learned_as_the_untouched_base_guesses_them(planned, learns)
 
 def test_classes_can_be_learned_as_they_are(planned):
     stage = planned(recalled=0)
-    assert stage.loss(stage.samples(0, seeded()), seeded())["prior"] > 0.1
+    assert stage.loss(batch(stage), seeded())["prior"] > 0.1
 
 
 def test_each_word_learns_to_look_at_its_own(planned, base):
     """With the loss on attention alone, attention comes to lie where the masks are."""
     stage = planned(formula=("leaking",), attention=1.0, composites=1.0)
-    pair = stage.samples(0, seeded())
+    pair = batch(stage)
     rows = next(iter(stage.train)).tensors.values()
     for row in rows:
         row.requires_grad_(True)
@@ -124,7 +129,7 @@ def test_each_word_learns_to_look_at_its_own(planned, base):
 
 def test_the_rest_of_a_picture_counts_as_much_as_is_said(planned, base):
     stage = planned(fusion=False)
-    pair = stage.samples(0, seeded())
+    pair = batch(stage)
     mine, _ = pair
     guess, target = torch.randn(2, 4, *base.shape, generator=seeded())
     everywhere = mine.masks.amax(1, keepdim=True)

@@ -12,7 +12,7 @@ LADDER = (
     + ["keep", "attention", "crf", "masks", "samples", "estep"]  # the vocabulary of the papers
     + ["clip", "confusion"]
     + ["recipes", "weights", "losses", "retention", "learned", "optimisers"]
-    + ["pictures", "runfolder", "checkpoint", "stage", "presets", "run"]
+    + ["pictures", "runfolder", "checkpoint", "stage", "presets", "ahead", "run"]
     + ["scores", "export"]  # the engine
     + ["methods"]  # the papers
     + ["folders", "fields", "cards", "progress", "report", "demo", "doctor", "bench"]  # the doors

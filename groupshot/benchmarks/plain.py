@@ -79,7 +79,7 @@ def begun(base: Base, rank: int, modules: Sequence[str], batch: int, words: bool
         weight.data = weight.data.float()
     return Plain(
         base=base,
-        pictures=torch.zeros(batch, 3, base.size, base.size, device=base.device),
+        pictures=2 * torch.rand(batch, 3, base.size, base.size, device=base.device) - 1,
         learning=learning,
         tables={table: table.weight.detach().clone() for table in tables},
         optimiser=AdamW(learning, lr=1e-4),

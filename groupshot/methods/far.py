@@ -155,12 +155,15 @@ class FaR:
         rate = self.lora_rate if self.learns == "lora" else self.weight_rate
         captions = templated(base.card.templates, sorted({*nouns(cast).values()}))
         stay = retention(base, others, captions, self.retention)
-        instances = composed(base, draw, cast.names, self.batch)
         preserved = lessons(base, own, self.prior_batch, self.recalled, keep.seeded("recalled"))
         yield Stage(
             name="joint",
             train={rows: self.token_rate} | dict.fromkeys(others, rate),
-            samples=lambda step, g: (instances(step, g), preserved(step, g)),
+            draws=lambda step, g: (step, [draw(g) for _ in range(self.batch)]),
+            samples=lambda drawn, g: (
+                composed(base, drawn[1], cast.names),
+                preserved(drawn[0], g),
+            ),
             loss=lambda pair, g: self.loss(base, pair, g) | stay(),
             steps=self.steps,
             schedule=SCHEDULES[self.schedule],

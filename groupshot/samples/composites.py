@@ -4,7 +4,7 @@ CLIF's collages (two on a plain canvas, left and right) and FaR's composites (an
 anything) are made by one compositor and differ in where things are put and what is said of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 
 from groupshot.base import Base
 from groupshot.samples.backdrops import Backdrop
-from groupshot.samples.batch import Batch, Samples, pooled
+from groupshot.samples.batch import Batch, pooled
 from groupshot.samples.captions import listed, sided
 from groupshot.samples.crops import Box, pixels
 from groupshot.samples.cutouts import Cutout, box_of
@@ -134,27 +134,17 @@ def behind(backdrop: Backdrop, masks: Layers) -> list[Placed]:
     return [Placed(name=backdrop.name, words=backdrop.words, mask=rest)] if backdrop.name else []
 
 
-def composed(
-    base: Base, draw: Callable[[Generator], Composite], names: Sequence[str], size: int
-) -> Samples:
-    """Batches of composites, each drawn and encoded when it is asked for.
-
-    A concept's mask is that of all that bears its name.
-    """
-
-    def batch(step: int, generator: Generator) -> Batch:
-        made = [draw(generator) for _ in range(size)]
-        latents = base.encoded(pixels([each.picture for each in made]))
-        masks = torch.stack([mask_stack(each, names) for each in made])
-        return Batch(
-            latents=latents,
-            captions=tuple(each.caption for each in made),
-            names=tuple(names),
-            masks=pooled(masks, latents.shape[-1]).to(base.device),
-            valid=torch.ones_like(latents[:, :1]),
-        )
-
-    return batch
+def composed(base: Base, made: Sequence[Composite], names: Sequence[str]) -> Batch:
+    """A batch of composites, encoded; a concept's mask is that of all that bears its name."""
+    latents = base.encoded(pixels([each.picture for each in made]))
+    masks = torch.stack([mask_stack(each, names) for each in made])
+    return Batch(
+        latents=latents,
+        captions=tuple(each.caption for each in made),
+        names=tuple(names),
+        masks=pooled(masks, latents.shape[-1]).to(base.device),
+        valid=torch.ones_like(latents[:, :1]),
+    )
 
 
 def mask_stack(made: Composite, names: Sequence[str]) -> Tensor:

@@ -1,0 +1,69 @@
+"""Drawing ahead: the same chance as in turn, and while the step before is taken."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+from groupshot.ahead import ahead, drawn
+from groupshot.errors import UserError
+from groupshot.stage import Stage
+
+
+def stage(draws, steps=4, name="joint"):
+    return Stage(
+        name=name, train={}, draws=draws, samples=lambda d, g: d, loss=lambda d, g: {}, steps=steps
+    )
+
+
+def chance(step, g):
+    return step, torch.rand((), generator=g).item()
+
+
+def test_what_is_drawn_ahead_is_what_is_drawn_in_turn():
+    one, other = stage(chance), stage(chance, name="other")
+    with ahead(seed=7) as draw:
+        found = [draw(each, n) for each in (one, other) for n in (1, 2, 2, 3, 4)]
+    turns = [drawn(each, n, 7) for each in (one, other) for n in (1, 2, 2, 3, 4)]
+    assert [what for what, _ in found] == [what for what, _ in turns]
+    assert len({what for what, _ in found}) == 8
+    rest = [[torch.rand((), generator=g).item() for _, g in each] for each in (found, turns)]
+    assert rest[0] == rest[1], "the generators go on where drawing left them"
+
+
+def test_the_next_step_is_drawn_meanwhile_and_none_beyond_the_last():
+    begun: list[int] = []
+    second = threading.Event()
+
+    def draws(step, g):
+        begun.append(step)
+        if step == 1:
+            second.set()
+
+    with ahead(seed=0) as draw:
+        draw(stage(draws, steps=2), 1)
+        assert second.wait(5), "nobody asked for step 2, but it is drawn"
+        draw(stage(draws, steps=2), 2)
+    assert begun == [0, 1]
+
+
+def test_what_drawing_refuses_is_said_by_the_step_that_wanted_it():
+    def draws(step, g):
+        if step == 1:
+            raise UserError("there is no cat")
+
+    with ahead(seed=0) as draw:
+        draw(stage(draws), 1)
+        with pytest.raises(UserError, match="no cat"):
+            draw(stage(draws), 2)
+
+
+def test_who_leaves_waits_for_no_more_than_one_drawing():
+    def draws(step, g):
+        time.sleep(0.2)
+
+    start = time.monotonic()
+    with ahead(seed=0) as draw:
+        draw(stage(draws, steps=1000), 1)
+    assert time.monotonic() - start < 2
