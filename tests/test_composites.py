@@ -7,7 +7,7 @@ from PIL import Image
 
 from groupshot.benchmarks.composites import edges, holes, times
 from groupshot.previews import TINTS, painted
-from groupshot.samples import Backdrop, Rules, collage, composed, composite, part_of, plain
+from groupshot.samples import Backdrop, Rules, collage, composed, composite, part_of, plain, stacked
 from groupshot.samples.composites import laid
 from groupshot.samples.cutouts import Cutout, Edges
 from groupshot.samples.lights import Light, light, relit
@@ -228,7 +228,7 @@ def test_composites_become_batches_with_pooled_masks(base):
         return collage((people[0], people[1]), plain(base.size), "a photo of {}", Rules(), g)
 
     made = [draw(g) for g in [seeded()] for _ in range(3)]
-    batch = composed(base, made, ("rex", "milo", "luna"))
+    batch = composed(base, stacked(made, ("rex", "milo", "luna"), 8))
     assert batch.captions == tuple(each.caption for each in made)
     assert batch.latents.shape == (3, 4, 8, 8)
     assert batch.masks.shape == (3, 3, 8, 8)

@@ -31,16 +31,18 @@ from groupshot.retention import Lesson, joined, lessons, noised, retention
 from groupshot.samples import (
     Batch,
     Rules,
+    Unencoded,
     composed,
     nouns,
     pooled,
     priors,
     scenes,
     shots,
+    stacked,
     union,
 )
 from groupshot.samples.captions import SCENERY, known, templated
-from groupshot.samples.fusion import Fusion, Mixture, either, photo_draw, subjects
+from groupshot.samples.fusion import Draw, Fusion, Mixture, either, photo_draw, subjects
 from groupshot.samples.grounds import Ground, Masked, bare, photographed
 from groupshot.samples.room import check_most
 from groupshot.samples.strangers import Stranger, asked, found, strangers
@@ -159,15 +161,16 @@ class FaR:
         yield Stage(
             name="joint",
             train={rows: self.token_rate} | dict.fromkeys(others, rate),
-            draws=lambda step, g: (step, [draw(g) for _ in range(self.batch)]),
-            samples=lambda drawn, g: (
-                composed(base, drawn[1], cast.names),
-                preserved(drawn[0], g),
-            ),
+            draws=lambda step, g: (step, self.pictures(base, cast, draw, g)),
+            samples=lambda drawn, g: (composed(base, drawn[1]), preserved(drawn[0], g)),
             loss=lambda pair, g: self.loss(base, pair, g) | stay(),
             steps=self.steps,
             schedule=SCHEDULES[self.schedule],
         )
+
+    def pictures(self, base: Base, cast: Cast, draw: Draw, g: Generator) -> Unencoded:
+        """A batch of composites and photos."""
+        return stacked([draw(g) for _ in range(self.batch)], cast.names, base.shape[-1])
 
     def fused(self, base: Base, cast: Cast, keep: Keep) -> Fusion:
         """What composites are made of, to look at before anything is learned."""

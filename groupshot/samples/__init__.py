@@ -4,7 +4,15 @@ from groupshot.samples.backdrops import Backdrop, emptied, plain
 from groupshot.samples.batch import Batch, Samples, drawn, pooled, tossed, union, unmasked
 from groupshot.samples.captions import caption, known, listed, nouns, part_of, sided, with_article
 from groupshot.samples.collages import Collage, Matched, collages, counts, matches, seen_as
-from groupshot.samples.composites import Composite, Placed, collage, composed, composite
+from groupshot.samples.composites import (
+    Composite,
+    Placed,
+    Unencoded,
+    collage,
+    composed,
+    composite,
+    stacked,
+)
 from groupshot.samples.crops import batches, both_ways, crop_masks, cropped, pixels, views
 from groupshot.samples.cutouts import Cutout, cut, large_enough
 from groupshot.samples.drawings import prior_batches, priors, scenes
@@ -27,6 +35,7 @@ __all__ = [
     "Rules",
     "Samples",
     "Shot",
+    "Unencoded",
     "batches",
     "both_ways",
     "caption",
@@ -59,6 +68,7 @@ __all__ = [
     "seen_as",
     "shots",
     "sided",
+    "stacked",
     "subset",
     "tossed",
     "union",

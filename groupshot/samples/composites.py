@@ -24,6 +24,7 @@ from groupshot.samples.cutouts import Cutout, box_of
 from groupshot.samples.lights import light, relit
 from groupshot.samples.mattes import Colours, Share
 from groupshot.samples.spots import Rules, Spot, back_to_front, beside, middle, scattered
+from groupshot.shapes import Image, Masks
 
 Layers = Float[np.ndarray, "k H W"]
 """The share of each pixel that each of k things has."""
@@ -54,6 +55,17 @@ class Composite:
     caption: str
     placed: tuple[Placed, ...]
     """In the order of the cut-outs; a backdrop that is a concept comes last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unencoded:
+    """A batch of pictures that no base has encoded yet, on the CPU."""
+
+    images: Image
+    captions: tuple[str, ...]
+    names: tuple[str, ...]
+    """As in a Batch, and so are the masks."""
+    masks: Masks
 
 
 def collage(
@@ -134,15 +146,27 @@ def behind(backdrop: Backdrop, masks: Layers) -> list[Placed]:
     return [Placed(name=backdrop.name, words=backdrop.words, mask=rest)] if backdrop.name else []
 
 
-def composed(base: Base, made: Sequence[Composite], names: Sequence[str]) -> Batch:
-    """A batch of composites, encoded; a concept's mask is that of all that bears its name."""
-    latents = base.encoded(pixels([each.picture for each in made]))
-    masks = torch.stack([mask_stack(each, names) for each in made])
-    return Batch(
-        latents=latents,
+def stacked(made: Sequence[Composite], names: Sequence[str], side: int) -> Unencoded:
+    """Composites as one batch, their masks for latents of a side.
+
+    A concept's mask is that of all that bears its name.
+    """
+    return Unencoded(
+        images=pixels([each.picture for each in made]),
         captions=tuple(each.caption for each in made),
         names=tuple(names),
-        masks=pooled(masks, latents.shape[-1]).to(base.device),
+        masks=pooled(torch.stack([mask_stack(each, names) for each in made]), side),
+    )
+
+
+def composed(base: Base, batch: Unencoded) -> Batch:
+    """A batch, encoded."""
+    latents = base.encoded(batch.images)
+    return Batch(
+        latents=latents,
+        captions=batch.captions,
+        names=batch.names,
+        masks=batch.masks.to(base.device),
         valid=torch.ones_like(latents[:, :1]),
     )
 
