@@ -98,6 +98,15 @@ def test_people_are_told_what_to_do_next(groupshot, training):
     assert '"<luna> and <rex>"' in out
 
 
+@pytest.fixture
+def interrupts():
+    """SIGINT as at a terminal, also where a shell's background job ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_who_interrupts_a_training_loses_no_step(groupshot, training, tmp_path, monkeypatch):
     made: list[object] = []
 
