@@ -12,6 +12,7 @@ from groupshot.samples import Rules, Shot, composite, cut, emptied, large_enough
 from groupshot.samples.composites import laid
 from groupshot.samples.cutouts import Edges
 from groupshot.samples.mattes import matted
+from groupshot.samples.patches import sampled
 from groupshot.samples.spots import Spot
 from groupshot.toybox import world
 
@@ -154,6 +155,14 @@ def test_an_emptied_photo_is_as_sharp_as_it_was():
     full = np.where(mask[..., None], np.array((255, 0, 0)), stripes)
     scene = emptied(shot(Image.fromarray(full.astype(np.uint8))), mask, 96)
     assert np.abs(np.asarray(scene, float) - stripes)[mask].mean() < 4
+
+
+def test_what_fills_a_hole_is_chosen_by_some_of_its_pixels(monkeypatch):
+    """Of a large photo, and all of the hole is filled all the same."""
+    monkeypatch.setattr("groupshot.samples.patches.ENOUGH", 100)
+    assert sampled(np.zeros((2, 100), int)).shape == (2, 100)
+    assert sampled(np.zeros((2, 1001), int)).shape == (2, 91)
+    test_an_emptied_photo_is_as_sharp_as_it_was()
 
 
 def test_what_no_part_of_a_photo_fits_is_smoothed_over():
