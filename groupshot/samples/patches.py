@@ -63,7 +63,7 @@ def moves(width: int) -> Iterator[Columns]:
 
 
 def sampled(pixels: Pixels) -> Pixels:
-    """All pixels, or of very many every so manieth: moves are compared by those."""
+    """All pixels, or every nth of very many: moves are compared by those."""
     return pixels[:, :: math.ceil(max(1, pixels.shape[1]) / ENOUGH)]
 
 
