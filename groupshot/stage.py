@@ -44,7 +44,7 @@ class Stage(Generic[B]):
     train: Mapping[Part, float]
     """What learns, and its learning rate; a part that learned before goes on where it was."""
     samples: Callable[[Any, torch.Generator], B]
-    """The batch of a step, from what `draws` gave, and the rest of the same chance."""
+    """The batch of a step, from what `draws` gave and the rest of the step's chance."""
     loss: Callable[[B, torch.Generator], dict[str, Tensor]]
     """The terms of the loss by name; what is minimised is their sum."""
     steps: int
