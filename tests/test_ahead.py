@@ -35,18 +35,19 @@ def test_what_is_drawn_ahead_is_what_is_drawn_in_turn():
 def test_the_next_step_is_drawn_meanwhile_and_none_beyond(steps, wanted):
     """Nor one beyond the last."""
     begun: list[int] = []
-    second = threading.Event()
+    second, third = threading.Event(), threading.Event()
 
     def draws(step, g):
         begun.append(step)
-        if step == 1:
-            second.set()
+        if step:
+            (second if step == 1 else third).set()
 
     with ahead(seed=0) as draw:
         draw(stage(draws, steps=steps), 1)
         assert second.wait(5), "nobody asked for step 2, but it is drawn"
         for number in range(2, wanted + 1):
             draw(stage(draws, steps=steps), number)
+        assert not third.wait(0.2)
     assert begun == [0, 1]
 
 
